@@ -1,0 +1,49 @@
+# The three kinds of targets this project has. Everything that is set is set on a target, nothing globally.
+
+# What all our own code is compiled with; third-party code never sees it.
+function(fl_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
+                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor)
+  if(FL_DEVELOPER)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(FL_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${FL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    # PUBLIC, so that a program of plain objects links the runtime too.
+    target_link_options(${target} PUBLIC -fsanitize=${FL_SANITIZE})
+    if(FL_SANITIZE MATCHES "thread")
+      # Asio uses atomic_thread_fence, which GCC's ThreadSanitizer does not model and warns of.
+      target_compile_options(${target} PRIVATE -Wno-tsan)
+    endif()
+  endif()
+endfunction()
+
+# fl_library(fl_base SOURCES a.cc PUBLIC fl_x PRIVATE OpenSSL::Crypto)
+# A folder of the house. The libraries it names are the only folders it may include from (tests/architecture
+# holds the includes against them).
+function(fl_library target)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  string(REGEX REPLACE "^fl_" "" short ${target})
+  add_library(fl::${short} ALIAS ${target})
+  fl_compile_options(${target})
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/fl/detail>)
+  target_link_libraries(${target} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${short}
+                        ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+endfunction()
+
+# fl_program(fl-server SOURCES main.cc LINK fl_x)
+function(fl_program target)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${target} ${ARG_SOURCES})
+  fl_compile_options(${target})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE ${ARG_LINK})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  install(TARGETS ${target} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
