@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/base/clock.h"
+#include "server/home/server_home.h"
+#include "server/ledger/blob_store.h"
+#include "server/ledger/ledger.h"
+#include "server/registry/registry.h"
+
+namespace fl::server {
+
+/// What a running server can tell and do beyond its ledger. Empty functions where no server runs.
+struct LiveServer {
+  std::function<std::uint16_t()> port;                          ///< The port it listens on.
+  std::function<std::size_t()> connections;                     ///< Devices connected now.
+  std::function<std::string(const std::string& task)> round_state;  ///< For example "selecting 3 of 6".
+  std::function<void(const std::string& device)> disconnect;    ///< Ends a revoked device's connection.
+  std::function<void(const std::string& task)> task_added;      ///< Begins its rounds.
+};
+
+/// The operator's commands on a home, as JSON in and JSON out: the same whether a running server executes
+/// them (asked over the home's Unix socket) or the command-line program itself where none runs.
+///
+/// A request is {"command": NAME, …}; an answer {"ok": true, …} or {"ok": false, "code": …, "error": …}.
+/// Commands: status, tasks, task-add, token, devices, device-revoke, rounds, versions. One thread at a time.
+class Administration {
+ public:
+  Administration(const ServerHome& home, Ledger& ledger, BlobStore& blobs, Registry& registry, const Clock& clock,
+                 LiveServer live);
+
+  /// Never throws: every failure is an answer.
+  std::string execute(std::string_view request);
+
+ private:
+  const ServerHome& home_;
+  Ledger& ledger_;
+  BlobStore& blobs_;
+  Registry& registry_;
+  const Clock& clock_;
+  LiveServer live_;
+};
+
+/// Asks the server that runs in `home`, or executes here under the home's lock where none runs. Throws Error
+/// of the answer's code and sentence where it is not ok. Returns the answer's JSON text.
+std::string administer(const ServerHome& home, std::string_view request);
+
+}  // namespace fl::server

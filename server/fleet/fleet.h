@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <spdlog/logger.h>
+
+#include "common/base/clock.h"
+#include "server/home/server_home.h"
+#include "server/ledger/blob_store.h"
+#include "server/ledger/ledger.h"
+#include "server/ledger/update_spool.h"
+#include "server/registry/registry.h"
+
+namespace fl::server {
+
+/// The devices' side of the server: listens, enrols, renews certificates, runs every task's rounds.
+///
+/// Refers to what it is given, which outlives it. Everything happens on the one thread that runs `context`,
+/// but for hashing, syncing and folding of updates, which happen on worker threads of its own.
+class Fleet {
+ public:
+  struct Parts {
+    boost::asio::io_context& context;
+    const ServerHome& home;
+    Ledger& ledger;
+    BlobStore& blobs;
+    UpdateSpool& spool;
+    Registry& registry;
+    const Clock& clock;
+    std::shared_ptr<spdlog::logger> log;
+  };
+
+  /// Listens and takes up the rounds that were open. Throws Error(unavailable) where the port is taken,
+  /// naming it.
+  explicit Fleet(const Parts& parts);
+  ~Fleet();
+
+  std::uint16_t port() const;
+  std::size_t connections() const;
+  /// For example "selecting: 3 of 6 devices".
+  std::string round_state(const std::string& task) const;
+  /// Begins the rounds of a task that was added to the ledger.
+  void start_task(const std::string& task);
+  /// Ends a device's connection, if it has one.
+  void disconnect(const std::string& device);
+  /// Takes no new connections and tells devices to come back later; returns at once. The context runs out of
+  /// work when the last connection has gone, at the latest after ten seconds.
+  void drain();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace fl::server

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
+
+namespace fl::server {
+
+/// Files named by the SHA-256 of what they hold: archives and weights. Written atomically and never changed,
+/// so that any thread and any process may read them. Safe to use from several threads.
+class BlobStore {
+ public:
+  /// Makes the folder if it is not there.
+  explicit BlobStore(std::filesystem::path folder);
+
+  /// Durable when it returns; writing what is there already is cheap. Throws Error as the disk fails.
+  Digest put(ByteView content);
+  bool contains(const Digest& digest) const;
+  /// Reads and checks a blob. Throws Error: not_found, or invalid_data where the file does not hash to its name.
+  Bytes get(const Digest& digest) const;
+  std::filesystem::path path(const Digest& digest) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace fl::server

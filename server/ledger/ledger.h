@@ -1,0 +1,67 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/ledger/records.h"
+
+namespace fl::server {
+
+/// What must survive: devices, tokens, tasks, rounds, updates and versions, in one SQLite database (WAL,
+/// synchronous FULL). Every method that changes something is one transaction and durable when it returns.
+///
+/// Owns the database connection. One thread at a time; one Ledger per database (the home's lock sees to it).
+/// Throws Error: not_found for an unknown task, round or device; already_exists for a second one;
+/// resource_exhausted for a full disk; unavailable for a failing one; invalid_data where the database is not
+/// one of this program or of a newer schema version.
+class Ledger {
+ public:
+  /// Opens the database, making or migrating its schema to the present version.
+  explicit Ledger(const std::filesystem::path& path);
+  Ledger(Ledger&&) noexcept;
+  ~Ledger();
+
+  // Tokens and devices. Only a token's SHA-256 is kept.
+  void add_token(const Digest& secret_hash, const std::string& device_name, Timestamp expires);
+  /// Uses the token up and adds the device, both or neither. Only `accepted` changes anything. A device
+  /// without a name of its own gets the token's.
+  TokenOutcome enrol(const Digest& secret_hash, DeviceRecord device, Timestamp now);
+  void renew_certificate(const std::string& device, const std::string& serial, Timestamp expires);
+  void revoke_device(const std::string& device);
+  void touch_device(const std::string& device, Timestamp now);
+  std::optional<DeviceRecord> device(const std::string& id) const;
+  std::vector<DeviceRecord> devices() const;
+
+  // Tasks. Adding one adds its first version too.
+  void add_task(const TaskRecord& task, const VersionRecord& first);
+  std::optional<TaskRecord> task(const std::string& name) const;
+  std::vector<TaskRecord> tasks() const;
+
+  // Versions.
+  VersionRecord latest_version(const std::string& task) const;
+  std::optional<VersionRecord> version(const std::string& task, std::uint64_t version) const;
+  std::vector<VersionRecord> versions(const std::string& task) const;
+
+  // Rounds. At most one round of a task is open.
+  /// The open round and its participants; nothing where none is open.
+  std::optional<RoundRecord> open_round(const std::string& task) const;
+  std::vector<ParticipantRecord> participants(const std::string& task, std::uint64_t round) const;
+  std::vector<RoundRecord> rounds(const std::string& task) const;
+  void begin_round(const RoundRecord& round, const std::vector<std::string>& cohort);
+  /// A device that joins an open round later.
+  void add_participant(const std::string& task, std::uint64_t round, const std::string& device);
+  /// Records an accepted or refused update; from an accepted one's return on it is never lost (I3).
+  void record_update(const std::string& task, std::uint64_t round, const ParticipantRecord& update);
+  /// The round is committed and its version is there, both or neither.
+  void commit_round(const std::string& task, std::uint64_t round, Timestamp closed, const VersionRecord& version);
+  void abandon_round(const std::string& task, std::uint64_t round, Timestamp closed, const std::string& reason);
+
+ private:
+  struct Database;
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace fl::server

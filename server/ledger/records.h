@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/base/digest.h"
+#include "common/model/contract.h"
+#include "common/model/layout.h"
+#include "common/model/manifest.h"
+#include "common/model/plan.h"
+
+/// What the ledger keeps, as plain values.
+namespace fl::server {
+
+struct DeviceRecord {
+  std::string id;
+  std::string name;                ///< As the device or the operator called it.
+  std::string certificate_serial;  ///< Of its newest certificate.
+  Timestamp enrolled{};
+  Timestamp certificate_expires{};
+  Timestamp last_seen{};
+  bool revoked = false;
+};
+
+/// What became of a token that a device showed.
+enum class TokenOutcome : std::uint8_t { accepted, unknown, expired, used };
+
+struct TaskRecord {
+  std::string name;
+  Plan plan;
+  TaskContract contract;
+  Layout layout;
+  Digest archive_hash;
+  std::uint64_t archive_bytes = 0;
+  Timestamp created{};
+};
+
+struct VersionRecord {
+  std::string task;
+  std::uint64_t version = 0;
+  std::uint64_t round = 0;  ///< The round that made it; 0 for the first version.
+  SignedManifest manifest;
+  Digest weights_hash;
+  Timestamp published{};
+};
+
+enum class RoundState : std::uint8_t { open, committed, abandoned };
+
+struct RoundRecord {
+  std::string task;
+  std::uint64_t round = 0;          ///< From 1; an abandoned round keeps its number.
+  std::uint64_t base_version = 0;
+  RoundState state = RoundState::open;
+  double quantum = 0.0;             ///< Of the exact fold, see server/strategy/exact_fold.h.
+  Timestamp opened{};
+  Timestamp deadline{};
+  Timestamp closed{};
+  std::string reason;               ///< Why it was abandoned.
+};
+
+enum class ParticipantState : std::uint8_t { selected, accepted, refused };
+
+/// A device's part in a round.
+struct ParticipantRecord {
+  std::string device;
+  ParticipantState state = ParticipantState::selected;
+  std::string reason;               ///< Why its update was refused.
+  Timestamp at{};
+  Digest update_hash;               ///< accepted: the spooled delta's.
+  std::uint64_t update_bytes = 0;
+  std::uint32_t examples = 0;
+  double train_loss = 0.0;
+  std::uint32_t test_examples = 0;
+  double test_loss = 0.0;
+  double test_accuracy = -1.0;
+};
+
+}  // namespace fl::server

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "common/base/bytes.h"
+#include "common/base/digest.h"
+#include "common/base/files.h"
+
+namespace fl::server {
+
+/// An update on its way in: bytes appended to a file as they come, hashed as they pass. A transfer that was
+/// cut off goes on where it was. Movable; one thread at a time.
+class IncomingUpdate {
+ public:
+  /// How many bytes are there already; the sender goes on from here.
+  std::uint64_t offset() const { return offset_; }
+  std::uint64_t length() const { return length_; }
+  bool complete() const { return offset_ == length_; }
+
+  /// Throws Error(protocol) beyond the announced length; resource_exhausted where the disk is full.
+  void append(ByteView chunk);
+
+  /// Once complete: whether the bytes hash to what was announced. If so they are on the disk, under the
+  /// spool's final path for them; if not, they are gone.
+  bool finish();
+
+ private:
+  friend class UpdateSpool;
+  IncomingUpdate(std::filesystem::path part, std::filesystem::path final_path, std::uint64_t length, const Digest& hash);
+
+  std::filesystem::path part_;
+  std::filesystem::path final_path_;
+  std::uint64_t length_;
+  std::uint64_t offset_ = 0;
+  Digest hash_;
+  Sha256 running_;
+  FileDescriptor file_;
+};
+
+/// The folder of updates of open rounds: FOLDER/TASK/ROUND/DEVICE-HASH. Different updates may be received by
+/// different threads.
+class UpdateSpool {
+ public:
+  explicit UpdateSpool(std::filesystem::path folder);
+
+  /// Begins or resumes an update. `task` and `device` are names the server itself gave or checked.
+  IncomingUpdate receive(const std::string& task, std::uint64_t round, const std::string& device,
+                         const Digest& hash, std::uint64_t length) const;
+  /// Where a finished update lies.
+  std::filesystem::path path(const std::string& task, std::uint64_t round, const std::string& device,
+                             const Digest& hash) const;
+  /// Removes what a closed round leaves.
+  void remove_round(const std::string& task, std::uint64_t round) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace fl::server

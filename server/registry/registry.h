@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/model/signing.h"
+#include "server/ledger/blob_store.h"
+#include "server/ledger/ledger.h"
+
+namespace fl::server {
+
+/// Makes versions: weights into the blob store, a manifest that names them and the version before, a
+/// signature. Refers to ledger and blobs, which outlive it; owns the signing key. One thread at a time.
+class Registry {
+ public:
+  Registry(Ledger& ledger, BlobStore& blobs, SigningKey key);
+
+  /// Adds a task whose archive is in the blob store, with `weights` as version 1. Throws Error:
+  /// already_exists, or invalid_argument where name, plan, contract and layout do not fit each other.
+  VersionRecord add_task(const TaskRecord& task, std::span<const float> weights, Timestamp now);
+
+  /// Publishes the next version of a task as the result of a round, committing the round in the same
+  /// transaction.
+  VersionRecord commit_round(const std::string& task, std::uint64_t round, std::span<const float> weights, Timestamp now);
+
+  PublicKey public_key() const { return key_.public_key(); }
+
+ private:
+  VersionRecord make_version(const TaskRecord& task, std::span<const float> weights, std::uint64_t round,
+                             const VersionRecord* previous, Timestamp now);
+
+  Ledger& ledger_;
+  BlobStore& blobs_;
+  SigningKey key_;
+};
+
+}  // namespace fl::server
