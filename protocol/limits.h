@@ -22,6 +22,7 @@ inline constexpr unsigned message_tables = 64;
 inline constexpr std::size_t features = 32;
 inline constexpr std::size_t feature_bytes = 64;
 inline constexpr std::size_t name_bytes = 64;
+inline constexpr std::size_t tasks = 64;
 inline constexpr std::size_t sentence_bytes = 1024;
 inline constexpr std::size_t certificate_bytes = std::size_t{16} << 10U;
 inline constexpr std::size_t token_bytes = 64;
