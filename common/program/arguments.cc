@@ -1,0 +1,108 @@
+#include "common/program/arguments.h"
+
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
+namespace fl::program {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    parts.emplace_back(trimmed(text.substr(0, comma)));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+double to_number(const std::string& text, const std::string& where) {
+  double value = 0.0;
+  const char* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (problem != std::errc() || stop != end || !std::isfinite(value)) {
+    throw UsageError(where + ": '" + text + "' is not a number");
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string Arguments::text(const std::string& name) const {
+  const std::optional<std::string> value = optional_text(name);
+  if (!value) {
+    const Option* option = options_.find(name);
+    const bool by_place = option != nullptr && option->kind == Option::Kind::optional_argument;
+    throw UsageError(by_place ? name + " is missing" : "the option --" + name + " is missing");
+  }
+  return *value;
+}
+
+std::optional<std::string> Arguments::optional_text(const std::string& name) const {
+  const auto given = values_.find(name);
+  if (given != values_.end() && !given->second.values.empty()) return given->second.values.back();
+  const Option* option = options_.find(name);
+  return option == nullptr ? std::nullopt : option->fallback;
+}
+
+std::vector<std::string> Arguments::texts(const std::string& name) const {
+  const auto given = values_.find(name);
+  return given == values_.end() ? std::vector<std::string>{} : given->second.values;
+}
+
+std::vector<std::string> Arguments::list(const std::string& name) const {
+  std::vector<std::string> parts = split(text(name));
+  for (const std::string& part : parts) {
+    if (part.empty()) throw UsageError(where(name) + ": an item of the list '" + text(name) + "' is empty");
+  }
+  return parts;
+}
+
+std::int64_t Arguments::integer(const std::string& name, std::int64_t min, std::int64_t max) const {
+  const std::string value = text(name);
+  std::int64_t number = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, problem] = std::from_chars(value.data(), end, number);
+  if (problem != std::errc() || stop != end || value.empty()) {
+    throw UsageError(where(name) + ": '" + value + "' is not a whole number");
+  }
+  if (number < min || number > max) {
+    const bool open = max == std::numeric_limits<std::int64_t>::max();
+    throw UsageError(where(name) + ": " + value + " is out of range; it must be at least " +
+                     std::to_string(min) + (open ? "" : " and at most " + std::to_string(max)));
+  }
+  return number;
+}
+
+double Arguments::number(const std::string& name) const {
+  return to_number(text(name), where(name));
+}
+
+std::vector<double> Arguments::numbers(const std::string& name) const {
+  std::vector<double> values;
+  for (const std::string& part : list(name)) values.push_back(to_number(part, where(name)));
+  return values;
+}
+
+std::vector<std::string> Arguments::names_with(const std::string& prefix) const {
+  std::vector<std::string> names;
+  for (auto entry = values_.lower_bound(prefix); entry != values_.end(); ++entry) {
+    if (!entry->first.starts_with(prefix)) break;
+    names.push_back(entry->first);
+  }
+  return names;
+}
+
+std::string Arguments::where(const std::string& name) const {
+  const auto given = values_.find(name);
+  return given == values_.end() ? "--" + name : given->second.where;
+}
+
+}  // namespace fl::program
