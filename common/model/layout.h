@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "common/base/digest.h"
@@ -17,13 +19,16 @@ enum class Role : std::uint8_t {
   personal,  ///< Stays on the device.
 };
 
+/// "trained", "buffer" or "personal".
+std::string_view name(Role role);
+
 /// One tensor's place in the flat vector.
 struct LayoutEntry {
   std::string name;                        ///< As PyTorch names it: "conv1.weight".
   Datatype archive_type = Datatype::fp32;  ///< As the archive stores it; in the vector it is fp32.
   Shape shape;
-  std::size_t offset = 0;                  ///< In elements from the vector's start.
-  std::size_t count = 0;                   ///< In elements.
+  std::size_t offset = 0;  ///< In elements from the vector's start.
+  std::size_t count = 0;   ///< In elements.
   Role role = Role::trained;
 };
 
@@ -33,8 +38,9 @@ class Layout {
  public:
   Layout() = default;
 
-  /// Appends a tensor after those before it. Throws Error(invalid_data) if the name is taken or empty, or
-  /// the shape is not one (see element_count).
+  /// Appends a tensor after those before it. Throws Error(invalid_data) if the name is taken, empty, longer
+  /// than model_limits::name_bytes, not UTF-8 or holds a control character; if the shape is not one (see
+  /// element_count); or if a trained tensor follows a buffer.
   void add(std::string name, Datatype archive_type, Shape shape, Role role);
 
   const std::vector<LayoutEntry>& entries() const { return entries_; }
@@ -46,6 +52,7 @@ class Layout {
 
  private:
   std::vector<LayoutEntry> entries_;
+  std::unordered_set<std::string> names_;
   std::size_t size_ = 0;
 };
 

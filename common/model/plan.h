@@ -34,11 +34,11 @@ struct TrainingPlan {
   Schedule schedule = Schedule::constant;
   std::uint32_t schedule_period = 1;
   double schedule_factor = 1.0;
-  std::uint32_t epochs = 1;      ///< Passes over the local examples; 0 where `steps` counts.
-  std::uint32_t steps = 0;       ///< Batches, reshuffling as often as needed; 0 where `epochs` counts.
+  std::uint32_t epochs = 1;  ///< Passes over the local examples; 0 where `steps` counts.
+  std::uint32_t steps = 0;   ///< Batches, reshuffling as often as needed; 0 where `epochs` counts.
   std::uint32_t batch_size = 16;
-  double proximal_mu = 0.0;      ///< FedProx: adds mu/2·|w − w_round|² to the loss (Li et al. 2020, eq. 2).
-  double gradient_clip = 0.0;    ///< Largest L2 norm of a batch's gradient; 0: not clipped.
+  double proximal_mu = 0.0;    ///< FedProx: adds mu/2·|w − w_round|² to the loss (Li et al. 2020, eq. 2).
+  double gradient_clip = 0.0;  ///< Largest L2 norm of a batch's gradient; 0: not clipped.
 
   double learning_rate_at(std::uint64_t round) const;
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
@@ -48,14 +48,14 @@ struct TrainingPlan {
 /// How the server runs a task's rounds.
 struct RoundPlan {
   std::string strategy = "fedavg";
-  std::uint64_t rounds = 0;            ///< Rounds to commit before the task rests; 0: no end.
-  std::uint32_t goal = 2;              ///< Updates that complete a round.
-  std::uint32_t minimum = 2;           ///< Updates that suffice at the deadline.
-  double over_selection = 1.0;         ///< Devices selected per update wanted, at least 1.
-  std::uint32_t selection_seconds = 60;///< Wait for goal × over_selection devices; then `minimum` suffice.
-  std::uint32_t deadline_seconds = 600;///< From selection to the last accepted update.
-  std::uint32_t max_examples = 10'000; ///< The most examples an update may count for.
-  double max_delta = 16.0;             ///< The largest |element| of a delta.
+  std::uint64_t rounds = 0;              ///< Rounds to commit before the task rests; 0: no end.
+  std::uint32_t goal = 2;                ///< Updates that complete a round.
+  std::uint32_t minimum = 2;             ///< Updates that suffice at the deadline.
+  double over_selection = 1.0;           ///< Devices selected per update wanted, at least 1.
+  std::uint32_t selection_seconds = 60;  ///< Wait for goal × over_selection devices; then `minimum` suffice.
+  std::uint32_t deadline_seconds = 600;  ///< From selection to the last accepted update.
+  std::uint32_t max_examples = 10'000;   ///< The most examples an update may count for.
+  double max_delta = 16.0;               ///< The largest |element| of a delta.
   std::uint64_t max_update_bytes = std::uint64_t{8} << 30U;
   std::uint64_t seed = 1;
 

@@ -1,0 +1,128 @@
+#include "common/model/plan.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <numbers>
+
+#include "common/base/error.h"
+#include "common/model/names.h"
+
+namespace fl {
+namespace {
+
+constexpr names::Table<Optimizer, 2> optimizers{{{Optimizer::sgd, "sgd"}, {Optimizer::adam, "adam"}}};
+
+constexpr names::Table<Schedule, 4> schedules{{{Schedule::constant, "constant"},
+                                               {Schedule::step, "step"},
+                                               {Schedule::exponential, "exponential"},
+                                               {Schedule::cosine, "cosine"}}};
+
+constexpr std::uint32_t week_seconds = 7 * 24 * 3600;
+
+std::string text_of(double value) {
+  std::array<char, 32> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return {digits.data(), end};
+}
+
+[[noreturn]] void refuse(std::string_view key, const std::string& value, const std::string& allowed) {
+  throw Error(ErrorCode::invalid_argument, std::string(key) + " is " + value + ", it must be " + allowed);
+}
+
+void check_from(std::string_view key, double value, double lowest, double highest) {
+  if (value >= lowest && value <= highest) return;  // false for NaN
+  refuse(key, text_of(value), "from " + text_of(lowest) + " to " + text_of(highest));
+}
+
+void check_above(std::string_view key, double value, double bound, double highest) {
+  if (value > bound && value <= highest) return;
+  refuse(key, text_of(value), "above " + text_of(bound) + " and at most " + text_of(highest));
+}
+
+void check_below(std::string_view key, double value, double lowest, double bound) {
+  if (value >= lowest && value < bound) return;
+  refuse(key, text_of(value), "at least " + text_of(lowest) + " and below " + text_of(bound));
+}
+
+void check_whole(std::string_view key, std::uint64_t value, std::uint64_t lowest, std::uint64_t highest) {
+  if (value >= lowest && value <= highest) return;
+  refuse(key, std::to_string(value), "from " + std::to_string(lowest) + " to " + std::to_string(highest));
+}
+
+}  // namespace
+
+std::string_view name(Optimizer optimizer) {
+  return names::find_name(optimizers, optimizer);
+}
+
+Optimizer optimizer_from_name(std::string_view name) {
+  return names::find_value(optimizers, "optimizer", name);
+}
+
+std::string_view name(Schedule schedule) {
+  return names::find_name(schedules, schedule);
+}
+
+Schedule schedule_from_name(std::string_view name) {
+  return names::find_value(schedules, "schedule", name);
+}
+
+double TrainingPlan::learning_rate_at(std::uint64_t round) const {
+  const std::uint64_t before = round > 0 ? round - 1 : 0;
+  const double period = std::max<std::uint32_t>(schedule_period, 1);
+  const double periods = static_cast<double>(before) / period;
+  switch (schedule) {
+    case Schedule::constant:
+      return learning_rate;
+    case Schedule::step:
+      return learning_rate * std::pow(schedule_factor, std::floor(periods));
+    case Schedule::exponential:
+      return learning_rate * std::pow(schedule_factor, static_cast<double>(before));
+    case Schedule::cosine: {
+      const double left = (1.0 + std::cos(std::numbers::pi * std::min(periods, 1.0))) / 2.0;
+      return learning_rate * (schedule_factor + (1.0 - schedule_factor) * left);
+    }
+  }
+  return learning_rate;
+}
+
+void TrainingPlan::validate() const {
+  check_above("learning_rate", learning_rate, 0, 100);
+  check_below("momentum", momentum, 0, 1);
+  check_from("weight_decay", weight_decay, 0, 1);
+  check_below("beta1", beta1, 0, 1);
+  check_below("beta2", beta2, 0, 1);
+  check_above("epsilon", epsilon, 0, 1);
+  check_whole("schedule_period", schedule_period, 1, 1'000'000);
+  check_above("schedule_factor", schedule_factor, 0, 1);
+  check_whole("epochs", epochs, 0, 10'000);
+  check_whole("steps", steps, 0, 100'000'000);
+  if ((epochs == 0) == (steps == 0)) {
+    throw Error(ErrorCode::invalid_argument, "epochs is " + std::to_string(epochs) + " and steps is " +
+                                                 std::to_string(steps) +
+                                                 ", exactly one of them must be above 0");
+  }
+  check_whole("batch_size", batch_size, 1, 1'000'000);
+  check_from("proximal_mu", proximal_mu, 0, 1000);
+  check_from("gradient_clip", gradient_clip, 0, 1e6);
+}
+
+void RoundPlan::validate() const {
+  if (!names::is_identifier(strategy)) {
+    refuse("strategy", "'" + strategy + "'", "1 to 64 characters of a-z, 0-9, '_' and '-'");
+  }
+  check_whole("rounds", rounds, 0, 1'000'000'000);
+  check_whole("goal", goal, 1, 1'000'000);
+  check_whole("minimum", minimum, 1, 1'000'000);
+  if (minimum > goal) refuse("minimum", std::to_string(minimum), "at most goal, " + std::to_string(goal));
+  check_from("over_selection", over_selection, 1, 10);
+  check_whole("selection_seconds", selection_seconds, 0, week_seconds);
+  check_whole("deadline_seconds", deadline_seconds, 1, week_seconds);
+  check_whole("max_examples", max_examples, 1, 1'000'000'000);
+  check_above("max_delta", max_delta, 0, 1e6);
+  check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{1} << 50U);
+}
+
+}  // namespace fl
