@@ -38,7 +38,7 @@ TEST_CASE("a write that fails leaves the old file and nothing else (I9)") {
 TEST_CASE("secret files can be read by their owner alone") {
   const test::TemporaryFolder folder;
   write_file_atomically(folder / "key", as_bytes("secret"), FileMode::secret);
-  struct stat status {};
+  struct stat status{};
   REQUIRE(stat((folder / "key").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
 }
@@ -61,7 +61,7 @@ TEST_CASE("a missing file, a folder and a file over the limit are refused by nam
 TEST_CASE("private folders are made with their parents and for the owner alone") {
   const test::TemporaryFolder folder;
   make_private_folder(folder / "a" / "b");
-  struct stat status {};
+  struct stat status{};
   REQUIRE(stat((folder / "a" / "b").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0700);
   write_file_atomically(folder / "file", as_bytes("x"));

@@ -9,8 +9,9 @@
 using namespace fl;
 
 TEST_CASE("a seed gives the numbers of the published algorithm") {
-  // SplitMix64 of seed 0 fills the state with e220a8397b1dcdaf 6e789e6aa1b965f4 06c45d188009454f f88bb8a8724c81ec;
-  // the first output of xoshiro256** is rotl(state[1] · 5, 7) · 9, worked out by hand with integers.
+  // SplitMix64 of seed 0 fills the state with e220a8397b1dcdaf 6e789e6aa1b965f4 06c45d188009454f
+  // f88bb8a8724c81ec; the first output of xoshiro256** is rotl(state[1] · 5, 7) · 9, worked out by hand with
+  // integers.
   Random random(0);
   CHECK(random() == 0x99ec5f36cb75f2b4ULL);
   CHECK(Random(7)() == Random(7)());
@@ -57,4 +58,6 @@ TEST_CASE("parts of a run draw from different streams") {
   CHECK(derive_seed(5, 9) == derive_seed(5, 9));
 }
 
-TEST_CASE("secret bytes differ from call to call") { CHECK(secret_bytes(32) != secret_bytes(32)); }
+TEST_CASE("secret bytes differ from call to call") {
+  CHECK(secret_bytes(32) != secret_bytes(32));
+}

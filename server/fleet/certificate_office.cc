@@ -1,0 +1,37 @@
+#include "server/fleet/certificate_office.h"
+
+#include "common/base/digest.h"
+#include "common/base/random.h"
+
+namespace fl::server {
+
+CertificateOffice::Enrolment CertificateOffice::enrol(ByteView token, ByteView request,
+                                                      const std::string& name) {
+  const std::string device = "d" + to_hex(secret_bytes(8));
+  const Timestamp now = clock_.now();
+  const net::Certificate certificate = net::issue_device(authority_, request, device, {now, lifetime_});
+  DeviceRecord record;
+  record.id = device;
+  record.name = name;
+  record.certificate_serial = certificate.serial();
+  record.enrolled = now;
+  record.certificate_expires = certificate.not_after();
+  record.last_seen = now;
+  return {ledger_.enrol(sha256(token), record, now), device, certificate.to_der()};
+}
+
+Bytes CertificateOffice::renew(const std::string& device, ByteView request) {
+  const net::Certificate certificate =
+      net::issue_device(authority_, request, device, {clock_.now(), lifetime_});
+  ledger_.renew_certificate(device, certificate.serial(), certificate.not_after());
+  return certificate.to_der();
+}
+
+std::optional<std::string> CertificateOffice::objection(const std::string& device) const {
+  const std::optional<DeviceRecord> record = ledger_.device(device);
+  if (!record) return "the device is not enrolled here";
+  if (record->revoked) return "the device's certificate has been revoked";
+  return std::nullopt;
+}
+
+}  // namespace fl::server

@@ -1,0 +1,132 @@
+#include "server/fleet/messages.h"
+
+#include "protocol/limits.h"
+
+namespace fl::server {
+
+using flatbuffers::FlatBufferBuilder;
+
+namespace {
+
+std::string_view bounded(std::string_view sentence) {
+  return sentence.substr(0, limits::sentence_bytes);
+}
+
+auto text(FlatBufferBuilder& builder, std::string_view value) {
+  return builder.CreateString(value.data(), value.size());
+}
+
+auto plan_field(FlatBufferBuilder& builder, const TrainingPlan& plan) {
+  wire::TrainingPlanBuilder field(builder);
+  field.add_optimizer(static_cast<wire::Optimizer>(plan.optimizer));
+  field.add_learning_rate(plan.learning_rate);
+  field.add_momentum(plan.momentum);
+  field.add_weight_decay(plan.weight_decay);
+  field.add_beta1(plan.beta1);
+  field.add_beta2(plan.beta2);
+  field.add_epsilon(plan.epsilon);
+  field.add_schedule(static_cast<wire::Schedule>(plan.schedule));
+  field.add_schedule_period(plan.schedule_period);
+  field.add_schedule_factor(plan.schedule_factor);
+  field.add_epochs(plan.epochs);
+  field.add_steps(plan.steps);
+  field.add_batch_size(plan.batch_size);
+  field.add_proximal_mu(plan.proximal_mu);
+  field.add_gradient_clip(plan.gradient_clip);
+  return field.Finish();
+}
+
+}  // namespace
+
+MessageBuffer welcome_message(std::uint16_t version, const std::vector<std::string>& features,
+                              const std::vector<std::string>& tasks, Timestamp now) {
+  return wire::make_message<wire::Welcome>([&](FlatBufferBuilder& builder) {
+    const auto shared_features = builder.CreateVectorOfStrings(features);
+    const auto task_names = builder.CreateVectorOfStrings(tasks);
+    const auto software = text(builder, "fl-server " FL_VERSION);
+    wire::WelcomeBuilder welcome(builder);
+    welcome.add_version(version);
+    welcome.add_features(shared_features);
+    welcome.add_software(software);
+    welcome.add_server_time_ms(static_cast<std::uint64_t>(now.time_since_epoch().count()));
+    welcome.add_keep_alive_ms(static_cast<std::uint32_t>(Milliseconds(limits::idle_time).count() / 3));
+    welcome.add_tasks(task_names);
+    return welcome.Finish();
+  });
+}
+
+MessageBuffer keep_alive_message() {
+  return wire::make_message<wire::KeepAlive>(
+      [](FlatBufferBuilder& builder) { return wire::CreateKeepAlive(builder); });
+}
+
+MessageBuffer refusal_message(wire::RefusalCode code, std::string_view sentence, bool closes) {
+  return wire::make_message<wire::Refusal>([&](FlatBufferBuilder& builder) {
+    return wire::CreateRefusal(builder, code, text(builder, bounded(sentence)), closes);
+  });
+}
+
+MessageBuffer version_message(const VersionRecord& version) {
+  return wire::make_message<wire::VersionNotice>([&](FlatBufferBuilder& builder) {
+    const auto task = text(builder, version.task);
+    const auto manifest = wire::field_of(builder, as_bytes(version.manifest.text));
+    const auto signature = wire::field_of(builder, version.manifest.signature);
+    return wire::CreateVersionNotice(builder, task, version.version, manifest, signature);
+  });
+}
+
+MessageBuffer subscribed_message(std::string_view task, std::uint64_t version) {
+  return wire::make_message<wire::Subscribed>([&](FlatBufferBuilder& builder) {
+    return wire::CreateSubscribed(builder, text(builder, task), version);
+  });
+}
+
+MessageBuffer offer_message(std::string_view task, const Work& work) {
+  return wire::make_message<wire::WorkOffer>([&](FlatBufferBuilder& builder) {
+    const auto name = text(builder, task);
+    const auto plan = plan_field(builder, work.plan);
+    return wire::CreateWorkOffer(builder, name, work.round, work.version, plan, work.seed, work.max_examples,
+                                 work.max_delta, static_cast<std::uint32_t>(work.time_left.count()));
+  });
+}
+
+MessageBuffer later_message(std::string_view task, Milliseconds retry_after, std::string_view reason) {
+  return wire::make_message<wire::WorkLater>([&](FlatBufferBuilder& builder) {
+    const auto name = text(builder, task);
+    const auto sentence = text(builder, bounded(reason));
+    return wire::CreateWorkLater(builder, name, static_cast<std::uint32_t>(retry_after.count()), sentence);
+  });
+}
+
+MessageBuffer go_message(std::uint64_t offset) {
+  return wire::make_message<wire::UpdateGo>(
+      [&](FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, offset); });
+}
+
+MessageBuffer reply_message(const Verdict& verdict) {
+  return wire::make_message<wire::UpdateReply>([&](FlatBufferBuilder& builder) {
+    return wire::CreateUpdateReply(builder, verdict.outcome, text(builder, bounded(verdict.sentence)));
+  });
+}
+
+MessageBuffer transfer_message(std::uint64_t length, std::uint64_t offset) {
+  return wire::make_message<wire::Transfer>(
+      [&](FlatBufferBuilder& builder) { return wire::CreateTransfer(builder, length, offset); });
+}
+
+MessageBuffer enrolled_message(std::string_view device, ByteView certificate, ByteView signing_key) {
+  return wire::make_message<wire::EnrolReply>([&](FlatBufferBuilder& builder) {
+    const auto id = text(builder, device);
+    const auto issued = wire::field_of(builder, certificate);
+    const auto key = wire::field_of(builder, signing_key);
+    return wire::CreateEnrolReply(builder, id, issued, key);
+  });
+}
+
+MessageBuffer renewed_message(ByteView certificate) {
+  return wire::make_message<wire::RenewReply>([&](FlatBufferBuilder& builder) {
+    return wire::CreateRenewReply(builder, wire::field_of(builder, certificate));
+  });
+}
+
+}  // namespace fl::server

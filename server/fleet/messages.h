@@ -1,0 +1,33 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include "common/base/clock.h"
+#include "protocol/message.h"
+#include "server/fleet/task_runner.h"
+
+/// The messages a server sends, from what it knows.
+namespace fl::server {
+
+using MessageBuffer = flatbuffers::DetachedBuffer;
+
+MessageBuffer welcome_message(std::uint16_t version, const std::vector<std::string>& features,
+                              const std::vector<std::string>& tasks, Timestamp now);
+MessageBuffer keep_alive_message();
+MessageBuffer refusal_message(wire::RefusalCode code, std::string_view sentence, bool closes);
+MessageBuffer version_message(const VersionRecord& version);
+MessageBuffer subscribed_message(std::string_view task, std::uint64_t version);
+MessageBuffer offer_message(std::string_view task, const Work& work);
+MessageBuffer later_message(std::string_view task, Milliseconds retry_after, std::string_view reason);
+MessageBuffer go_message(std::uint64_t offset);
+MessageBuffer reply_message(const Verdict& verdict);
+MessageBuffer transfer_message(std::uint64_t length, std::uint64_t offset);
+MessageBuffer enrolled_message(std::string_view device, ByteView certificate, ByteView signing_key);
+MessageBuffer renewed_message(ByteView certificate);
+
+}  // namespace fl::server

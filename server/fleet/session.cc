@@ -1,0 +1,347 @@
+#include "server/fleet/session.h"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "common/base/error.h"
+#include "common/base/files.h"
+#include "protocol/limits.h"
+
+namespace fl::server {
+
+namespace asio = boost::asio;
+using wire::RefusalCode;
+
+namespace {
+
+// Answers and notices that a device leaves unread before it is disconnected.
+constexpr std::size_t most_sends_in_flight = 64;
+
+/// What this server can do beyond the protocol's version 1.
+constexpr std::array<std::string_view, 0> our_features{};
+
+/// Marks a session as busy while it handles one message.
+class Busy {
+ public:
+  explicit Busy(bool& flag) : flag_(flag) { flag_ = true; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+  ~Busy() { flag_ = false; }
+
+ private:
+  bool& flag_;
+};
+
+/// What an operation on the disk failed with; empty where it did not.
+template <typename Operation>
+std::string failure_of(Operation operation) {
+  try {
+    operation();
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+Announcement announcement_from(const wire::UpdateAnnounce& message, const std::string& device) {
+  Announcement update;
+  update.device = device;
+  update.round = message.round();
+  update.version = message.version();
+  update.layout_hash = Digest::from_bytes(wire::bytes_of(message.layout_hash()));
+  update.hash = Digest::from_bytes(wire::bytes_of(message.hash()));
+  update.length = message.length();
+  update.record.examples = message.examples();
+  update.record.train_loss = message.train_loss();
+  update.record.test_examples = message.test_examples();
+  update.record.test_loss = message.test_loss();
+  update.record.test_accuracy = message.test_accuracy();
+  return update;
+}
+
+}  // namespace
+
+Session::Session(const Parts& parts, std::unique_ptr<net::Connection> connection, std::string device)
+    : parts_(parts),
+      connection_(std::move(connection)),
+      device_(std::move(device)),
+      keep_alive_timer_(parts_.context) {}
+
+Session::~Session() = default;
+
+void Session::close() {
+  closing_ = true;
+  keep_alive_timer_.cancel();
+  connection_->close();
+}
+
+void Session::close_when_idle() {
+  closing_ = true;
+  if (!busy_) close();
+}
+
+void Session::leave() {
+  for (const std::string& name : subscribed_) {
+    if (const auto task = parts_.tasks.find(name)) task->unsubscribe(device_, *this);
+  }
+  subscribed_.clear();
+}
+
+asio::awaitable<void> Session::run() {
+  const auto self = shared_from_this();
+  try {
+    co_await greet();
+    asio::co_spawn(parts_.context, [self] { return self->keep_alive(); }, asio::detached);
+    co_await converse();
+  } catch (const Error& error) {
+    const auto level = error.code() == ErrorCode::protocol ? spdlog::level::warn : spdlog::level::info;
+    if (!closing_)
+      parts_.log->log(level, "device {} at {}: {}", device_, connection_->peer_address(), error.what());
+  } catch (const std::exception& error) {
+    parts_.log->error("device {} at {}: {}", device_, connection_->peer_address(), error.what());
+  }
+  leave();
+  close();
+}
+
+asio::awaitable<void> Session::greet() {
+  const wire::Message* message = co_await connection_->read_message(limits::hello_time);
+  const wire::Hello* hello = message->body_as_Hello();
+  if (hello == nullptr) {
+    co_await refuse(RefusalCode::unexpected, "a conversation begins with Hello");
+    throw Error(ErrorCode::protocol, std::string("began with ") + wire::body_name(*message));
+  }
+  if (const auto objection = parts_.certificates.objection(device_)) {
+    co_await refuse(RefusalCode::revoked, *objection);
+    throw Error(ErrorCode::unauthenticated, *objection);
+  }
+  const std::uint16_t version = wire::negotiated_version(hello->version_min(), hello->version_max());
+  if (version == 0) {
+    co_await refuse(RefusalCode::version, "this server speaks protocol versions " +
+                                              std::to_string(limits::protocol_version_min) + " to " +
+                                              std::to_string(limits::protocol_version_max));
+    throw Error(ErrorCode::protocol, "no protocol version in common");
+  }
+  const std::vector<std::string> features = wire::negotiated_features(hello->features(), our_features);
+  connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
+  parts_.log->info("device {} connected from {}", device_, connection_->peer_address());
+  co_await write(welcome_message(version, features, parts_.tasks.names(), parts_.clock.now()));
+}
+
+asio::awaitable<void> Session::keep_alive() {
+  const auto self = shared_from_this();
+  while (!closing_) {
+    keep_alive_timer_.expires_after(limits::idle_time / 3);
+    boost::system::error_code cancelled;
+    co_await keep_alive_timer_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    if (!closing_) send(keep_alive_message());
+  }
+}
+
+asio::awaitable<void> Session::converse() {
+  while (!closing_) {
+    const wire::Message* message = co_await connection_->read_message(limits::idle_time);
+    const Busy busy(busy_);
+    co_await handle(*message);
+  }
+}
+
+asio::awaitable<void> Session::handle(const wire::Message& message) {
+  using wire::Body;
+  switch (message.body_type()) {
+    case Body::KeepAlive:
+      break;
+    case Body::Subscribe:
+      co_await on(*message.body_as_Subscribe());
+      break;
+    case Body::WorkRequest:
+      co_await on(*message.body_as_WorkRequest());
+      break;
+    case Body::Fetch:
+      co_await on(*message.body_as_Fetch());
+      break;
+    case Body::UpdateAnnounce:
+      co_await on(*message.body_as_UpdateAnnounce());
+      break;
+    case Body::RenewRequest:
+      co_await on(*message.body_as_RenewRequest());
+      break;
+    default:
+      co_await refuse(RefusalCode::unexpected,
+                      std::string(wire::body_name(message)) + " is not expected here");
+      throw Error(ErrorCode::protocol, std::string("sent ") + wire::body_name(message));
+  }
+}
+
+asio::awaitable<void> Session::on(const wire::Subscribe& message) {
+  const std::string name(wire::text_of(message.task()));
+  const auto task = parts_.tasks.find(name);
+  if (!task) {
+    co_await write(refusal_message(RefusalCode::not_found, "there is no task '" + name + "'", false));
+    co_return;
+  }
+  subscribed_.insert(name);
+  task->subscribe(device_, *this);
+  const VersionRecord& latest = task->latest();
+  co_await write(message.held_version() < latest.version ? version_message(latest)
+                                                         : subscribed_message(name, latest.version));
+}
+
+asio::awaitable<void> Session::on(const wire::WorkRequest& message) {
+  const std::string name(wire::text_of(message.task()));
+  const auto task = parts_.tasks.find(name);
+  if (task && subscribed_.contains(name)) {
+    task->ask(device_);
+    co_return;
+  }
+  co_await write(
+      refusal_message(RefusalCode::unexpected, "WorkRequest needs a subscription to its task", false));
+}
+
+asio::awaitable<void> Session::on(const wire::Fetch& message) {
+  const ByteView hash = wire::bytes_of(message.hash());
+  std::optional<Part> part;
+  for (const std::string& name : subscribed_) {
+    const auto task = parts_.tasks.find(name);
+    if (!part && task && hash.size() == sizeof(Digest)) part = task->part(Digest::from_bytes(hash));
+  }
+  const std::uint64_t offset = message.offset();
+  if (!part || offset > part->length) {
+    co_await write(
+        refusal_message(RefusalCode::not_found, "no task you subscribe to has such a part now", false));
+    co_return;
+  }
+  const TransferSlots::Slot slot = co_await parts_.slots.acquire();
+  co_await send_part(*part, offset);
+}
+
+asio::awaitable<void> Session::send_part(const Part& part, std::uint64_t offset) {
+  const FileDescriptor file = open_file(part.path, O_RDONLY);
+  co_await write(transfer_message(part.length, offset));
+  Bytes chunk(std::min<std::uint64_t>(limits::chunk_bytes, part.length - offset));
+  while (offset < part.length) {
+    const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), part.length - offset);
+    const ssize_t count = ::pread(file.get(), chunk.data(), wanted, static_cast<off_t>(offset));
+    if (count <= 0) throw Error(ErrorCode::unavailable, "reading " + part.path.string() + " failed");
+    co_await connection_->write_chunk(ByteView(chunk).first(static_cast<std::size_t>(count)),
+                                      limits::frame_time);
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
+  const std::string name(wire::text_of(message.task()));
+  const auto task = parts_.tasks.find(name);
+  if (!task || !subscribed_.contains(name)) {
+    co_await write(
+        reply_message({wire::Outcome::unknown_task, "there is no task '" + name + "' you subscribe to"}));
+    co_return;
+  }
+  if (wire::bytes_of(message.hash()).size() != sizeof(Digest) ||
+      wire::bytes_of(message.layout_hash()).size() != sizeof(Digest)) {
+    co_await refuse(RefusalCode::malformed, "UpdateAnnounce needs two hashes of 32 bytes");
+    throw Error(ErrorCode::protocol, "announced an update without hashes");
+  }
+  const Announcement update = announcement_from(message, device_);
+  Verdict verdict = task->judge(update);
+  if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
+  if (verdict.outcome == wire::Outcome::accepted) {
+    parts_.log->info("task {} round {} device {}: update accepted, {} examples", name, update.round, device_,
+                     update.record.examples);
+  } else {
+    parts_.log->warn("task {} round {} device {}: update refused, {}: {}", name, update.round, device_,
+                     wire::EnumNameOutcome(verdict.outcome), verdict.sentence);
+  }
+  co_await write(reply_message(verdict));
+}
+
+asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Announcement& update) {
+  const TransferSlots::Slot slot = co_await parts_.slots.acquire();
+  std::optional<IncomingUpdate> incoming;
+  std::string failure = failure_of([&] {
+    incoming = parts_.spool.receive(runner.name(), update.round, device_, update.hash, update.length);
+  });
+  if (incoming) {
+    co_await write(go_message(incoming->offset()));
+    failure = co_await receive_chunks(*incoming);
+  }
+  if (failure.empty()) co_return co_await runner.take(update, std::move(*incoming));
+  parts_.log->error("device {}: the update could not be kept: {}", device_, failure);
+  co_return Verdict{wire::Outcome::server_failure,
+                    "the server could not keep the update; send it again later"};
+}
+
+asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming) {
+  std::string failure;
+  std::uint64_t left = incoming.length() - incoming.offset();
+  while (left > 0) {
+    const wire::Frame frame = co_await connection_->read_frame(limits::frame_time);
+    if (frame.kind == wire::FrameKind::chunk && frame.payload.size() <= left) {
+      left -= frame.payload.size();
+      // With the disk at fault the rest is read all the same, so that both sides agree where they are.
+      if (failure.empty()) failure = failure_of([&] { incoming.append(frame.payload); });
+      continue;
+    }
+    const wire::Message* message =
+        frame.kind == wire::FrameKind::message ? wire::verified_message(frame.payload) : nullptr;
+    if (message == nullptr || message->body_as_KeepAlive() == nullptr) {
+      co_await refuse(RefusalCode::unexpected, "the announced chunks of an update were expected");
+      throw Error(ErrorCode::protocol, "sent something else than the announced chunks of an update");
+    }
+  }
+  co_return failure;
+}
+
+asio::awaitable<void> Session::on(const wire::RenewRequest& message) {
+  const ByteView request = wire::bytes_of(message.certificate_request());
+  MessageBuffer reply;
+  try {
+    reply = renewed_message(parts_.certificates.renew(device_, request));
+    parts_.log->info("device {}: certificate renewed", device_);
+  } catch (const Error& error) {
+    reply = refusal_message(RefusalCode::malformed, error.what(), false);
+  }
+  co_await write(std::move(reply));
+}
+
+asio::awaitable<void> Session::write(MessageBuffer message) {
+  co_await connection_->write_message(std::move(message), limits::frame_time);
+}
+
+asio::awaitable<void> Session::refuse(RefusalCode code, std::string sentence) {
+  co_await write(refusal_message(code, sentence, true));
+}
+
+void Session::send(MessageBuffer message) {
+  if (++sends_in_flight_ > most_sends_in_flight) return close();
+  asio::co_spawn(
+      parts_.context,
+      [self = shared_from_this(), message = std::move(message)]() mutable {
+        return self->write(std::move(message));
+      },
+      [self = shared_from_this()](const std::exception_ptr& failure) {
+        --self->sends_in_flight_;
+        if (failure) self->close();
+      });
+}
+
+void Session::work_offered(const std::string& task, const Work& work) {
+  send(offer_message(task, work));
+}
+
+void Session::work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) {
+  send(later_message(task, retry_after, reason));
+}
+
+void Session::version_published(const VersionRecord& version) {
+  send(version_message(version));
+}
+
+}  // namespace fl::server

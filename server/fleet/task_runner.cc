@@ -1,0 +1,339 @@
+#include "server/fleet/task_runner.h"
+
+#include <algorithm>
+#include <set>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "common/base/error.h"
+#include "server/fleet/round_fold.h"
+#include "server/fleet/worker.h"
+
+namespace fl::server {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Devices that ask within this time are chosen from together.
+constexpr Milliseconds settle_time{50};
+// Between two tries to write a version, for example while the disk is full.
+constexpr std::chrono::seconds commit_retry{5};
+// Until a device asks again once a task has made all of its rounds.
+constexpr Milliseconds rest_retry{300'000};
+
+}  // namespace
+
+/// The fold of the open round. Touched on the fold strand only, but for its making.
+struct TaskRunner::Fold {
+  Fold(std::size_t elements, double quantum_of_round)
+      : quantum(quantum_of_round), sum(elements, quantum_of_round) {}
+  double quantum;
+  ExactFold sum;
+  std::optional<std::string> failure;  ///< Why an update could not be added.
+};
+
+TaskRunner::TaskRunner(const Parts& parts, TaskRecord task)
+    : parts_(parts),
+      task_(std::move(task)),
+      layout_hash_(task_.layout.hash()),
+      strategy_(make_strategy(task_.plan.round.strategy)),
+      latest_(parts_.ledger.latest_version(task_.name)),
+      fold_strand_(asio::make_strand(parts_.workers.get_executor())),
+      wake_(parts_.context),
+      settle_(parts_.context) {}
+
+TaskRunner::~TaskRunner() = default;
+
+void TaskRunner::start() {
+  if (!resume_round()) open_next_round();
+  apply(round_->time_passed(parts_.clock.now()));
+}
+
+void TaskRunner::stop() {
+  stopped_ = true;
+  wake_.cancel();
+  settle_.cancel();
+}
+
+bool TaskRunner::resume_round() {
+  const std::optional<RoundRecord> open = parts_.ledger.open_round(task_.name);
+  if (!open) return false;
+  std::set<std::string> cohort;
+  std::set<std::string> accepted;
+  std::set<std::string> refused;
+  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, open->round)) {
+    cohort.insert(device.device);
+    if (device.state == ParticipantState::refused) refused.insert(device.device);
+    if (device.state == ParticipantState::accepted) accepted.insert(device.device);
+  }
+  round_ = std::make_unique<Round>(
+      Round::resume(open->round, task_.plan.round, parts_.clock.now(), cohort, accepted, refused));
+  make_fold(open->quantum);
+  refold();
+  parts_.log->info("task {} round {}: goes on after a restart with {} of {} updates", task_.name, open->round,
+                   accepted.size(), task_.plan.round.goal);
+  return true;
+}
+
+void TaskRunner::open_next_round() {
+  const std::vector<RoundRecord> rounds = parts_.ledger.rounds(task_.name);
+  const std::uint64_t number = rounds.empty() ? 1 : rounds.back().round + 1;
+  round_ = std::make_unique<Round>(number, task_.plan.round, parts_.clock.now());
+  fold_.reset();
+  schedule();
+}
+
+bool TaskRunner::finished() const {
+  return task_.plan.round.rounds != 0 && latest_.version > task_.plan.round.rounds;
+}
+
+std::optional<Part> TaskRunner::part(const Digest& hash) const {
+  if (hash == task_.archive_hash) return Part{parts_.blobs.path(hash), task_.archive_bytes};
+  if (hash == latest_.weights_hash) return Part{parts_.blobs.path(hash), task_.layout.size() * sizeof(float)};
+  return std::nullopt;
+}
+
+std::string TaskRunner::state() const {
+  if (finished()) return "finished: " + std::to_string(task_.plan.round.rounds) + " rounds";
+  const std::string where = "round " + std::to_string(round_->number()) + " " + name(round_->phase());
+  if (round_->phase() == RoundPhase::selecting) {
+    return where + ": " + std::to_string(round_->waiting()) + " of " + std::to_string(task_.plan.round.goal) +
+           " devices";
+  }
+  return where + ": " + std::to_string(round_->accepted()) + " of " + std::to_string(task_.plan.round.goal) +
+         " updates";
+}
+
+void TaskRunner::subscribe(const std::string& device, TaskListener& listener) {
+  listeners_[device] = &listener;
+}
+
+void TaskRunner::unsubscribe(const std::string& device, const TaskListener& listener) {
+  const auto found = listeners_.find(device);
+  if (found == listeners_.end() || found->second != &listener) return;
+  listeners_.erase(found);
+  round_->device_left(device);
+}
+
+void TaskRunner::ask(const std::string& device) {
+  if (finished()) {
+    act(Later{device, rest_retry, "the task has made all of its rounds"});
+    return;
+  }
+  round_->device_arrived(device);
+  poke();
+}
+
+void TaskRunner::poke() {
+  if (settling_ || stopped_) return;
+  settling_ = true;
+  settle_.expires_after(settle_time);
+  settle_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    self->settling_ = false;
+    if (!error && !self->stopped_) self->apply(self->round_->time_passed(self->parts_.clock.now()));
+  });
+}
+
+void TaskRunner::schedule() {
+  wake_.cancel();
+  const Timestamp now = parts_.clock.now();
+  const std::optional<Timestamp> wake = round_->wake_after(now);
+  if (!wake || stopped_) return;
+  wake_.expires_after(std::max(*wake - now, Milliseconds(1)));
+  wake_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error && !self->stopped_) self->apply(self->round_->time_passed(self->parts_.clock.now()));
+  });
+}
+
+void TaskRunner::apply(const RoundActions& actions) {
+  for (const RoundAction& action : actions) {
+    std::visit([this](const auto& one) { act(one); }, action);
+  }
+  schedule();
+}
+
+void TaskRunner::act(const BeginTraining& begin) {
+  RoundRecord record;
+  record.task = task_.name;
+  record.round = round_->number();
+  record.base_version = latest_.version;
+  record.quantum = quantum();
+  record.opened = parts_.clock.now();
+  record.deadline = begin.deadline;
+  parts_.ledger.begin_round(record, begin.cohort);
+  make_fold(record.quantum);
+  parts_.log->info("task {} round {}: {} devices selected, from version {}", task_.name, record.round,
+                   begin.cohort.size(), latest_.version);
+}
+
+void TaskRunner::act(const Offer& offer) {
+  if (offer.joins) parts_.ledger.add_participant(task_.name, round_->number(), offer.device);
+  const auto found = listeners_.find(offer.device);
+  if (found == listeners_.end()) return;
+  Work work;
+  work.round = round_->number();
+  work.version = latest_.version;
+  work.plan = task_.plan.training;
+  work.seed = round_->device_seed(offer.device);
+  work.max_examples = task_.plan.round.max_examples;
+  work.max_delta = static_cast<float>(task_.plan.round.max_delta);
+  work.time_left = round_->deadline() - parts_.clock.now();
+  found->second->work_offered(task_.name, work);
+}
+
+void TaskRunner::act(const Later& later) {
+  const auto found = listeners_.find(later.device);
+  if (found != listeners_.end()) found->second->work_later(task_.name, later.retry_after, later.reason);
+}
+
+void TaskRunner::act(const Aggregate& /*aggregate*/) {
+  parts_.log->info("task {} round {}: {} updates, aggregating", task_.name, round_->number(),
+                   round_->accepted());
+  asio::co_spawn(parts_.context, [self = shared_from_this()] { return self->aggregate(); }, asio::detached);
+}
+
+void TaskRunner::act(const Abandon& abandon) {
+  parts_.log->warn("task {} round {}: abandoned, {}", task_.name, round_->number(), abandon.reason);
+  parts_.ledger.abandon_round(task_.name, round_->number(), parts_.clock.now(), abandon.reason);
+  parts_.spool.remove_round(task_.name, round_->number());
+  open_next_round();
+}
+
+Verdict TaskRunner::judge(const Announcement& update) const {
+  using wire::Outcome;
+  const RoundPlan& plan = task_.plan.round;
+  if (update.round != round_->number()) {
+    return {Outcome::round_closed, "round " + std::to_string(update.round) + " is over"};
+  }
+  switch (round_->admission(update.device)) {
+    case Admission::already_accepted:
+      return {Outcome::already_accepted, "the update is in the ledger"};
+    case Admission::round_closed:
+      return {Outcome::round_closed, "the round takes no more updates"};
+    case Admission::not_selected:
+      return {Outcome::not_selected, "the device is not in the round's cohort"};
+    case Admission::admitted:
+      break;
+  }
+  if (update.version != latest_.version) {
+    return {Outcome::stale_version, "the round trains from version " + std::to_string(latest_.version)};
+  }
+  if (update.layout_hash != layout_hash_) return {Outcome::wrong_layout, "the layout is not the task's"};
+  const std::uint64_t length = task_.layout.size() * sizeof(float);
+  if (update.length != length) {
+    return {Outcome::wrong_length, "a delta of this task has " + std::to_string(length) + " bytes"};
+  }
+  if (update.record.examples == 0) return {Outcome::no_examples, "an update counts for at least one example"};
+  if (update.record.examples > plan.max_examples) {
+    return {Outcome::too_many_examples,
+            "an update counts for at most " + std::to_string(plan.max_examples) + " examples"};
+  }
+  return {Outcome::accepted, ""};
+}
+
+asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate incoming) {
+  const auto self = shared_from_this();
+  const auto workers = parts_.workers.get_executor();
+  const bool whole = co_await run_on(workers, [&incoming] { return incoming.finish(); });
+  if (!whole) co_return Verdict{wire::Outcome::wrong_hash, "the bytes do not hash to what was announced"};
+
+  const std::filesystem::path delta = parts_.spool.path(task_.name, update.round, update.device, update.hash);
+  const auto bound = static_cast<float>(task_.plan.round.max_delta);
+  const auto fault = co_await run_on(workers, [&delta, bound] { return check_update(delta, bound); });
+
+  // From here to the reply nothing is awaited, so that what is judged is what is recorded.
+  const Verdict verdict = judge(update);
+  if (verdict.outcome != wire::Outcome::accepted) co_return verdict;
+  if (fault) {
+    record(update, ParticipantState::refused, fault->sentence);
+    std::filesystem::remove(delta);
+    apply(round_->update_refused(update.device));
+    co_return Verdict{fault->outcome, fault->sentence};
+  }
+  record(update, ParticipantState::accepted, "");
+  fold_later(update.device, update.hash, update.record.examples);
+  apply(round_->update_accepted(update.device));
+  co_return verdict;
+}
+
+void TaskRunner::record(Announcement& update, ParticipantState state, const std::string& reason) {
+  update.record.device = update.device;
+  update.record.state = state;
+  update.record.reason = reason;
+  update.record.at = parts_.clock.now();
+  update.record.update_hash = update.hash;
+  update.record.update_bytes = update.length;
+  parts_.ledger.record_update(task_.name, update.round, update.record);
+}
+
+double TaskRunner::quantum() const {
+  const RoundPlan& plan = task_.plan.round;
+  return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), static_cast<float>(plan.max_delta));
+}
+
+void TaskRunner::make_fold(double quantum) {
+  fold_ = std::make_shared<Fold>(task_.layout.size(), quantum);
+}
+
+void TaskRunner::fold_later(const std::string& device, const Digest& hash, std::uint32_t examples) {
+  const std::filesystem::path delta = parts_.spool.path(task_.name, round_->number(), device, hash);
+  asio::post(fold_strand_, [fold = fold_, delta, weight = strategy_->weight(examples)] {
+    if (fold->failure) return;
+    try {
+      fold_update(delta, weight, fold->sum);
+    } catch (const std::exception& error) {
+      fold->failure = error.what();
+    }
+  });
+}
+
+asio::awaitable<void> TaskRunner::aggregate() {
+  while (!stopped_) {
+    std::string failure;
+    try {
+      // On the fold's strand, and so after every update that counts has been folded.
+      const Weights next = co_await run_on(fold_strand_, [this, fold = fold_, base = latest_.weights_hash] {
+        if (fold->failure) throw Error(ErrorCode::unavailable, *fold->failure);
+        Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
+        parts_.blobs.put(as_bytes(std::span<const float>(weights)));
+        return weights;
+      });
+      publish(parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now()));
+      co_return;
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    parts_.log->error("task {} round {}: the new version could not be written and will be tried again: {}",
+                      task_.name, round_->number(), failure);
+    wake_.expires_after(commit_retry);
+    boost::system::error_code cancelled;
+    co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    refold();
+  }
+}
+
+void TaskRunner::refold() {
+  make_fold(fold_->quantum);
+  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
+    if (device.state == ParticipantState::accepted)
+      fold_later(device.device, device.update_hash, device.examples);
+  }
+}
+
+void TaskRunner::publish(const VersionRecord& version) {
+  const std::uint64_t number = round_->number();
+  round_->committed();
+  latest_ = version;
+  parts_.log->info("task {} round {}: committed as version {} with {} updates", task_.name, number,
+                   version.version, round_->accepted());
+  parts_.spool.remove_round(task_.name, number);
+  open_next_round();
+  for (const auto& [device, listener] : listeners_) listener->version_published(version);
+}
+
+}  // namespace fl::server

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <spdlog/logger.h>
+
+#include "common/base/clock.h"
+#include "protocol/message.h"
+#include "server/ledger/blob_store.h"
+#include "server/ledger/ledger.h"
+#include "server/ledger/update_spool.h"
+#include "server/registry/registry.h"
+#include "server/round/round.h"
+#include "server/strategy/strategy.h"
+
+namespace fl::server {
+
+/// A device's work in a round.
+struct Work {
+  std::uint64_t round = 0;
+  std::uint64_t version = 0;
+  TrainingPlan plan;
+  std::uint64_t seed = 0;
+  std::uint32_t max_examples = 0;
+  float max_delta = 0.0F;
+  Milliseconds time_left{};
+};
+
+/// What a task tells a device; implemented by the device's session. Must not call back into the runner.
+class TaskListener {
+ public:
+  virtual ~TaskListener() = default;
+  virtual void work_offered(const std::string& task, const Work& work) = 0;
+  virtual void work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) = 0;
+  virtual void version_published(const VersionRecord& version) = 0;
+};
+
+/// What became of an update, and the sentence that the device is told.
+struct Verdict {
+  wire::Outcome outcome = wire::Outcome::accepted;
+  std::string sentence;
+};
+
+/// What a device says of an update before its bytes come.
+struct Announcement {
+  std::string device;
+  std::uint64_t round = 0;
+  std::uint64_t version = 0;
+  Digest layout_hash;
+  Digest hash;
+  std::uint64_t length = 0;
+  ParticipantRecord record;  ///< What the ledger keeps of it.
+};
+
+/// A part of a version that devices may fetch.
+struct Part {
+  std::filesystem::path path;
+  std::uint64_t length = 0;
+};
+
+/// Runs one task's rounds: carries events to the pure Round, and its actions to ledger, fold and devices.
+/// Everything on the one thread of `context`, but for reading, folding and averaging, on `workers`. Always
+/// held by shared_ptr: work in progress keeps it alive.
+class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
+ public:
+  struct Parts {
+    boost::asio::io_context& context;
+    boost::asio::thread_pool& workers;
+    Ledger& ledger;
+    BlobStore& blobs;
+    UpdateSpool& spool;
+    Registry& registry;
+    const Clock& clock;
+    std::shared_ptr<spdlog::logger> log;
+  };
+
+  TaskRunner(const Parts& parts, TaskRecord task);
+  ~TaskRunner();
+
+  /// Takes up the round that was open when the server stopped, or opens the next. Call once.
+  void start();
+  /// No timer and no new round any more.
+  void stop();
+
+  const std::string& name() const { return task_.name; }
+  const VersionRecord& latest() const { return latest_; }
+  /// The archive, the newest weights, or those that the open round starts from.
+  std::optional<Part> part(const Digest& hash) const;
+  /// For example "training: 3 of 6 updates".
+  std::string state() const;
+
+  void subscribe(const std::string& device, TaskListener& listener);
+  void unsubscribe(const std::string& device, const TaskListener& listener);
+  /// A subscribed device asks for work; it is answered once through its listener.
+  void ask(const std::string& device);
+
+  /// Whether the announced update may come; accepted means: send it.
+  Verdict judge(const Announcement& announcement) const;
+  /// Takes in an update all of whose bytes have come. When it returns accepted the update is in the ledger
+  /// (I3).
+  boost::asio::awaitable<Verdict> take(Announcement announcement, IncomingUpdate incoming);
+
+ private:
+  struct Fold;
+
+  void open_next_round();
+  bool resume_round();
+  void poke();
+  void schedule();
+  void apply(const RoundActions& actions);
+  void act(const BeginTraining& begin);
+  void act(const Offer& offer);
+  void act(const Later& later);
+  void act(const Aggregate& aggregate);
+  void act(const Abandon& abandon);
+  void record(Announcement& announcement, ParticipantState state, const std::string& reason);
+  void fold_later(const std::string& device, const Digest& hash, std::uint32_t examples);
+  boost::asio::awaitable<void> aggregate();
+  void refold();
+  bool finished() const;
+  void publish(const VersionRecord& version);
+  void make_fold(double quantum);
+  double quantum() const;
+
+  Parts parts_;
+  TaskRecord task_;
+  Digest layout_hash_;
+  std::unique_ptr<Strategy> strategy_;
+  VersionRecord latest_;
+  std::unique_ptr<Round> round_;
+  std::shared_ptr<Fold> fold_;
+  std::map<std::string, TaskListener*> listeners_;
+  boost::asio::strand<boost::asio::thread_pool::executor_type> fold_strand_;
+  boost::asio::steady_timer wake_;
+  boost::asio::steady_timer settle_;
+  bool settling_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace fl::server

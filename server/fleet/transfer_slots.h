@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace fl::server {
+
+/// A bounded number of transfers at a time; further ones wait in the order they came (I5). One strand.
+class TransferSlots {
+ public:
+  /// Holds one slot until it goes.
+  class Slot {
+   public:
+    explicit Slot(TransferSlots& slots) : slots_(&slots) {}
+    Slot(Slot&& other) noexcept : slots_(std::exchange(other.slots_, nullptr)) {}
+    Slot& operator=(Slot&&) = delete;
+    ~Slot() {
+      if (slots_ != nullptr) slots_->release();
+    }
+
+   private:
+    TransferSlots* slots_;
+  };
+
+  explicit TransferSlots(std::size_t count) : free_(count) {}
+
+  boost::asio::awaitable<Slot> acquire();
+
+ private:
+  void release();
+
+  std::size_t free_;
+  std::deque<std::shared_ptr<boost::asio::steady_timer>> waiting_;
+};
+
+}  // namespace fl::server

@@ -1,0 +1,184 @@
+#include "server/round/round.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/digest.h"
+#include "common/base/random.h"
+#include "server/round/selection.h"
+
+namespace fl::server {
+namespace {
+
+constexpr Milliseconds shortest_retry{1'000};
+constexpr Milliseconds longest_retry{60'000};
+
+Milliseconds seconds(std::uint32_t count) {
+  return std::chrono::seconds(count);
+}
+
+}  // namespace
+
+const char* name(RoundPhase phase) {
+  switch (phase) {
+    case RoundPhase::selecting:
+      return "selecting";
+    case RoundPhase::training:
+      return "training";
+    case RoundPhase::aggregating:
+      return "aggregating";
+    case RoundPhase::committed:
+      return "committed";
+    case RoundPhase::abandoned:
+      return "abandoned";
+  }
+  return "unknown";
+}
+
+Round::Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened)
+    : number_(number), plan_(plan), opened_(opened) {}
+
+Round Round::resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
+                    const std::set<std::string>& cohort, const std::set<std::string>& accepted,
+                    const std::set<std::string>& refused) {
+  Round round(number, plan, now);
+  round.phase_ = RoundPhase::training;
+  round.deadline_ = now + seconds(plan.deadline_seconds);
+  for (const std::string& device : cohort) round.cohort_[device] = Member::away;
+  for (const std::string& device : accepted) round.cohort_[device] = Member::accepted;
+  for (const std::string& device : refused) round.cohort_[device] = Member::refused;
+  return round;
+}
+
+std::uint64_t Round::device_seed(const std::string& device) const {
+  const Digest digest = sha256(as_bytes(device));
+  std::uint64_t part = 0;
+  for (std::size_t i = 0; i < 8; ++i) part = part << 8U | std::to_integer<std::uint64_t>(digest.bytes.at(i));
+  return derive_seed(derive_seed(plan_.seed, number_), part);
+}
+
+std::size_t Round::wanted() const {
+  return static_cast<std::size_t>(std::ceil(plan_.goal * plan_.over_selection));
+}
+
+std::size_t Round::count(Member member) const {
+  return static_cast<std::size_t>(std::count_if(
+      cohort_.begin(), cohort_.end(), [member](const auto& entry) { return entry.second == member; }));
+}
+
+void Round::device_arrived(const std::string& device) {
+  waiting_.insert(device);
+}
+
+void Round::device_left(const std::string& device) {
+  waiting_.erase(device);
+  const auto found = cohort_.find(device);
+  if (found != cohort_.end() && found->second == Member::working) found->second = Member::away;
+}
+
+RoundActions Round::update_accepted(const std::string& device) {
+  cohort_.at(device) = Member::accepted;
+  return aggregate_if_complete();
+}
+
+RoundActions Round::update_refused(const std::string& device) {
+  cohort_.at(device) = Member::refused;
+  return aggregate_if_complete();
+}
+
+RoundActions Round::time_passed(Timestamp now) {
+  if (phase_ == RoundPhase::selecting && can_begin(now)) return begin(now);
+  RoundActions actions;
+  if (phase_ == RoundPhase::training) {
+    actions = aggregate_if_complete();
+    if (phase_ == RoundPhase::training && now >= deadline_) {
+      if (accepted() >= plan_.minimum) {
+        phase_ = RoundPhase::aggregating;
+        actions.emplace_back(Aggregate{});
+      } else {
+        actions = failed(std::to_string(accepted()) + " of at least " + std::to_string(plan_.minimum) +
+                         " updates had come at the deadline");
+      }
+    }
+  }
+  if (phase_ != RoundPhase::selecting) answer_waiting(now, actions);
+  return actions;
+}
+
+void Round::committed() {
+  phase_ = RoundPhase::committed;
+}
+
+RoundActions Round::failed(const std::string& reason) {
+  phase_ = RoundPhase::abandoned;
+  return {Abandon{reason}};
+}
+
+Admission Round::admission(const std::string& device) const {
+  const auto found = cohort_.find(device);
+  if (found != cohort_.end() && found->second == Member::accepted) return Admission::already_accepted;
+  if (phase_ != RoundPhase::training) return Admission::round_closed;
+  if (found == cohort_.end() || found->second == Member::refused) return Admission::not_selected;
+  return Admission::admitted;
+}
+
+std::optional<Timestamp> Round::wake_after(Timestamp now) const {
+  if (phase_ == RoundPhase::training) return deadline_;
+  const Timestamp selection_ends = opened_ + seconds(plan_.selection_seconds);
+  if (phase_ == RoundPhase::selecting && selection_ends > now) return selection_ends;
+  return std::nullopt;
+}
+
+bool Round::can_begin(Timestamp now) const {
+  if (waiting_.size() >= wanted()) return true;
+  return waiting_.size() >= plan_.minimum && now >= opened_ + seconds(plan_.selection_seconds);
+}
+
+RoundActions Round::begin(Timestamp now) {
+  const std::vector<std::string> cohort =
+      select_cohort({waiting_.begin(), waiting_.end()}, wanted(), derive_seed(plan_.seed, number_));
+  phase_ = RoundPhase::training;
+  deadline_ = now + seconds(plan_.deadline_seconds);
+  RoundActions actions{BeginTraining{cohort, deadline_}};
+  for (const std::string& device : cohort) {
+    cohort_[device] = Member::working;
+    waiting_.erase(device);
+    actions.emplace_back(Offer{device, false});
+  }
+  answer_waiting(now, actions);
+  return actions;
+}
+
+void Round::answer_waiting(Timestamp now, RoundActions& actions) {
+  std::size_t places = wanted() - std::min(wanted(), count(Member::working) + count(Member::accepted));
+  for (const std::string& device : waiting_) {
+    const auto found = cohort_.find(device);
+    const bool unfinished =
+        found != cohort_.end() && (found->second == Member::working || found->second == Member::away);
+    const bool joins = found == cohort_.end() && places > 0;
+    if (phase_ != RoundPhase::training || (!unfinished && !joins)) {
+      actions.emplace_back(later(device, now));
+      continue;
+    }
+    if (joins) --places;
+    cohort_[device] = Member::working;
+    actions.emplace_back(Offer{device, joins});
+  }
+  waiting_.clear();
+}
+
+RoundActions Round::aggregate_if_complete() {
+  if (phase_ != RoundPhase::training) return {};
+  const bool nobody_left = count(Member::working) + count(Member::away) == 0;
+  if (accepted() < plan_.goal && !(nobody_left && accepted() >= plan_.minimum)) return {};
+  phase_ = RoundPhase::aggregating;
+  return {Aggregate{}};
+}
+
+Later Round::later(const std::string& device, Timestamp now) const {
+  const Milliseconds left = phase_ == RoundPhase::training ? deadline_ - now : shortest_retry;
+  return {device, std::clamp(left, shortest_retry, longest_retry),
+          std::string("round ") + std::to_string(number_) + " is " + name(phase_) + " without this device"};
+}
+
+}  // namespace fl::server

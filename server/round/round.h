@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/model/plan.h"
+
+namespace fl::server {
+
+/// Where a round is. It goes down this list; the last two are its ends.
+enum class RoundPhase : std::uint8_t {
+  selecting,    ///< Devices are asking; none has been given work.
+  training,     ///< A cohort has been chosen; updates come in.
+  aggregating,  ///< Enough came in; the next version is being made.
+  committed,
+  abandoned,
+};
+
+const char* name(RoundPhase phase);
+
+// What the round asks of whoever runs it.
+
+/// The cohort has been chosen: record it, before any offer goes out.
+struct BeginTraining {
+  std::vector<std::string> cohort;
+  Timestamp deadline;
+};
+/// Give this device the round's work; `joins` where it was not in the cohort before (record it first).
+struct Offer {
+  std::string device;
+  bool joins = false;
+};
+/// Tell this device to ask again later.
+struct Later {
+  std::string device;
+  Milliseconds retry_after;
+  std::string reason;
+};
+/// Make the next version of the accepted updates, then call committed() or failed().
+struct Aggregate {};
+/// Record that the round came to nothing; what it accepted is recorded with it (I3).
+struct Abandon {
+  std::string reason;
+};
+using RoundAction = std::variant<BeginTraining, Offer, Later, Aggregate, Abandon>;
+using RoundActions = std::vector<RoundAction>;
+
+/// What becomes of an update that a device announces.
+enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, not_selected };
+
+/// One round of a task: (state, event, now) → actions. Pure: no socket, clock, thread or file; the same seed
+/// and events give the same actions, in the server and in simulation. One thread at a time.
+///
+/// Selecting ends once goal × over_selection devices wait, or once `minimum` wait and the time for selection
+/// is over. Which of the waiting devices are chosen depends on the seed and on who waits, not on their order.
+/// Training ends with `goal` accepted updates; with at least `minimum` when nobody in the cohort is left to
+/// wait for, or at the deadline. With fewer at the deadline the round is abandoned.
+class Round {
+ public:
+  Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened);
+
+  /// A round that had begun training when the server stopped, with all of its time again: devices may have to
+  /// train anew. `accepted` and `refused` are part of `cohort`.
+  static Round resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
+                      const std::set<std::string>& cohort, const std::set<std::string>& accepted,
+                      const std::set<std::string>& refused);
+
+  std::uint64_t number() const { return number_; }
+  RoundPhase phase() const { return phase_; }
+  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t cohort_size() const { return cohort_.size(); }
+  std::size_t accepted() const { return count(Member::accepted); }
+  Timestamp deadline() const { return deadline_; }
+  /// The seed of a device's training in this round.
+  std::uint64_t device_seed(const std::string& device) const;
+
+  // Events. Arrivals are answered by time_passed(), so that devices that ask together are chosen from
+  // together.
+  /// A device asks for work. It is answered exactly once, by Offer or Later, unless it leaves first.
+  void device_arrived(const std::string& device);
+  /// A device's connection ended.
+  void device_left(const std::string& device);
+  /// An admitted update is in the ledger.
+  RoundActions update_accepted(const std::string& device);
+  /// An admitted update was refused for what it holds.
+  RoundActions update_refused(const std::string& device);
+  /// To be called soon after every arrival and whenever wake_after() has come.
+  RoundActions time_passed(Timestamp now);
+  void committed();
+  RoundActions failed(const std::string& reason);
+
+  /// Whether an update of this device would count now.
+  Admission admission(const std::string& device) const;
+  /// When, after `now`, time_passed() is needed though nothing else happens; nothing: only after an event.
+  std::optional<Timestamp> wake_after(Timestamp now) const;
+
+ private:
+  enum class Member : std::uint8_t { working, away, accepted, refused };
+
+  std::size_t wanted() const;
+  std::size_t count(Member member) const;
+  bool can_begin(Timestamp now) const;
+  RoundActions begin(Timestamp now);
+  void answer_waiting(Timestamp now, RoundActions& actions);
+  RoundActions aggregate_if_complete();
+  Later later(const std::string& device, Timestamp now) const;
+
+  std::uint64_t number_;
+  RoundPlan plan_;
+  Timestamp opened_;
+  Timestamp deadline_{};
+  RoundPhase phase_ = RoundPhase::selecting;
+  std::set<std::string> waiting_;
+  std::map<std::string, Member> cohort_;
+};
+
+}  // namespace fl::server

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/model/plan.h"
+
+namespace fl::server {
+
+/// The quantum q of a round: the smallest power of two for which `updates` weighted deltas, each at most
+/// max_weight · max_delta in magnitude and rounded to a multiple of q, sum below 2^53·q, where addition in
+/// double is exact. Recorded with the round.
+double fold_quantum(std::uint32_t updates, std::uint32_t max_weight, double max_delta);
+
+/// How finely the mean is resolved, at worst: half a quantum for a mean weight of one example. A plan coarser
+/// than `coarsest_resolution` is refused when its task is added.
+double mean_resolution(const RoundPlan& plan);
+inline constexpr double coarsest_resolution = 0x1p-28;
+
+/// The sum of weighted deltas, exact and so free of order (I4): every weight · delta is rounded to a multiple
+/// of q by adding and subtracting 1.5·2^52·q, and multiples of q are added in double without rounding. One
+/// thread at a time for one range of elements; different ranges may be added to by different threads.
+///
+/// Holds 8 bytes per element, however many updates are added (I5).
+class ExactFold {
+ public:
+  /// `quantum` as fold_quantum() gives it.
+  ExactFold(std::size_t elements, double quantum) : sum_(elements), quantum_(quantum) {}
+
+  std::size_t size() const { return sum_.size(); }
+  /// Adds weight · delta to the elements from `first` on. The caller has checked that the deltas are within
+  /// the plan's bound and fit; `weight` counts separately, by add_weight().
+  void add(std::size_t first, std::span<const float> delta, std::uint32_t weight);
+  /// Once per update: its weight in the mean.
+  void add_weight(std::uint32_t weight) { total_weight_ += weight; }
+
+  std::uint64_t total_weight() const { return total_weight_; }
+  /// The exact sum of the rounded weighted deltas.
+  std::span<const double> sum() const { return sum_; }
+
+ private:
+  std::vector<double> sum_;
+  double quantum_;
+  std::uint64_t total_weight_ = 0;
+};
+
+}  // namespace fl::server

@@ -1,0 +1,231 @@
+#include "server/round/round.h"
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+
+#include "common/base/random.h"
+
+using namespace fl;
+using namespace fl::server;
+
+namespace {
+
+constexpr Timestamp start{Milliseconds(1'000'000)};
+
+Timestamp after(int seconds) {
+  return start + std::chrono::seconds(seconds);
+}
+
+RoundPlan plan_of(std::uint32_t goal, std::uint32_t minimum, double over_selection = 1.0) {
+  RoundPlan plan;
+  plan.goal = goal;
+  plan.minimum = minimum;
+  plan.over_selection = over_selection;
+  plan.selection_seconds = 10;
+  plan.deadline_seconds = 100;
+  return plan;
+}
+
+template <typename Action>
+std::vector<Action> all(const RoundActions& actions) {
+  std::vector<Action> found;
+  for (const RoundAction& action : actions) {
+    if (const auto* one = std::get_if<Action>(&action)) found.push_back(*one);
+  }
+  return found;
+}
+
+std::vector<std::string> offered(const RoundActions& actions) {
+  std::vector<std::string> devices;
+  for (const Offer& offer : all<Offer>(actions)) devices.push_back(offer.device);
+  return devices;
+}
+
+/// A round in which a, b and c train.
+Round training_round(std::uint32_t minimum = 2) {
+  Round round(1, plan_of(3, minimum), start);
+  for (const char* device : {"a", "b", "c"}) round.device_arrived(device);
+  CHECK(offered(round.time_passed(start)).size() == 3);
+  return round;
+}
+
+}  // namespace
+
+TEST_CASE("a round waits for its goal and then offers work to all it chose") {
+  Round round(1, plan_of(2, 1), start);
+  round.device_arrived("a");
+  CHECK(round.time_passed(start).empty());
+  round.device_arrived("b");
+  const RoundActions actions = round.time_passed(after(1));
+  REQUIRE(all<BeginTraining>(actions).size() == 1);
+  CHECK(std::holds_alternative<BeginTraining>(actions.front()));
+  CHECK(all<BeginTraining>(actions).front().cohort == std::vector<std::string>{"a", "b"});
+  CHECK(all<BeginTraining>(actions).front().deadline == after(101));
+  CHECK(offered(actions) == std::vector<std::string>{"a", "b"});
+  CHECK(round.phase() == RoundPhase::training);
+}
+
+TEST_CASE("once the time for selection is over the minimum suffices") {
+  Round round(1, plan_of(5, 2), start);
+  round.device_arrived("a");
+  CHECK(round.wake_after(start) == after(10));
+  CHECK(round.time_passed(after(11)).empty());
+  CHECK(!round.wake_after(after(11)));
+  round.device_arrived("b");
+  CHECK(offered(round.time_passed(after(12))).size() == 2);
+}
+
+TEST_CASE("more devices than places are told to ask again later") {
+  Round round(1, plan_of(2, 2, 1.5), start);
+  for (const char* device : {"a", "b", "c", "d", "e"}) round.device_arrived(device);
+  const RoundActions actions = round.time_passed(start);
+  CHECK(offered(actions).size() == 3);
+  CHECK(all<Later>(actions).size() == 2);
+  CHECK(all<Later>(actions).front().retry_after == std::chrono::seconds(60));
+}
+
+TEST_CASE("the choice does not depend on the order of arrival (I4)") {
+  const std::vector<std::string> devices = {"a", "b", "c", "d", "e", "f"};
+  Round forwards(4, plan_of(3, 3), start);
+  Round backwards(4, plan_of(3, 3), start);
+  for (const std::string& device : devices) forwards.device_arrived(device);
+  for (auto device = devices.rbegin(); device != devices.rend(); ++device) backwards.device_arrived(*device);
+  CHECK(offered(forwards.time_passed(start)) == offered(backwards.time_passed(start)));
+  CHECK(forwards.device_seed("a") == backwards.device_seed("a"));
+  CHECK(forwards.device_seed("a") != forwards.device_seed("b"));
+}
+
+TEST_CASE("the goal completes a round and later updates find it closed") {
+  Round round(1, plan_of(2, 2, 1.5), start);
+  for (const char* device : {"a", "b", "c"}) round.device_arrived(device);
+  round.time_passed(start);
+  CHECK(round.admission("a") == Admission::admitted);
+  CHECK(round.update_accepted("a").empty());
+  CHECK(round.admission("a") == Admission::already_accepted);
+  CHECK(all<Aggregate>(round.update_accepted("b")).size() == 1);
+  CHECK(round.admission("c") == Admission::round_closed);
+  CHECK(round.phase() == RoundPhase::aggregating);
+  round.committed();
+  CHECK(round.phase() == RoundPhase::committed);
+  CHECK(round.admission("a") == Admission::already_accepted);
+}
+
+TEST_CASE("a device outside the cohort is not admitted") {
+  Round round = training_round();
+  CHECK(round.admission("stranger") == Admission::not_selected);
+}
+
+TEST_CASE("at the deadline the minimum commits and less abandons") {
+  Round enough = training_round();
+  enough.update_accepted("a");
+  enough.update_accepted("b");
+  CHECK(enough.wake_after(after(1)) == after(100));
+  CHECK(enough.time_passed(after(99)).empty());
+  CHECK(all<Aggregate>(enough.time_passed(after(100))).size() == 1);
+
+  Round few = training_round();
+  few.update_accepted("a");
+  const RoundActions actions = few.time_passed(after(100));
+  REQUIRE(all<Abandon>(actions).size() == 1);
+  CHECK(all<Abandon>(actions).front().reason == "1 of at least 2 updates had come at the deadline");
+  CHECK(few.phase() == RoundPhase::abandoned);
+}
+
+TEST_CASE("a round does not wait for the deadline when nobody is left to wait for") {
+  Round round = training_round();
+  round.update_accepted("a");
+  CHECK(round.update_refused("b").empty());
+  CHECK(all<Aggregate>(round.update_accepted("c")).size() == 1);
+}
+
+TEST_CASE("a device that lost its connection is offered the same work again") {
+  Round round = training_round();
+  round.device_left("b");
+  round.device_arrived("b");
+  CHECK(offered(round.time_passed(after(5))) == std::vector<std::string>{"b"});
+  CHECK(!all<Offer>(round.time_passed(after(5))).size());
+}
+
+TEST_CASE("a newcomer joins mid-round only where a place is free") {
+  Round round = training_round();
+  round.device_arrived("d");
+  CHECK(all<Later>(round.time_passed(after(5))).size() == 1);
+  round.device_left("c");
+  round.device_arrived("d");
+  const std::vector<Offer> offers = all<Offer>(round.time_passed(after(6)));
+  REQUIRE(offers.size() == 1);
+  CHECK(offers.front().joins);
+  CHECK(round.admission("d") == Admission::admitted);
+  CHECK(round.admission("c") == Admission::admitted);
+}
+
+TEST_CASE("a device whose update counts already is told to wait for the next round") {
+  Round round = training_round();
+  round.update_accepted("a");
+  round.device_arrived("a");
+  CHECK(all<Later>(round.time_passed(after(1))).size() == 1);
+}
+
+TEST_CASE("a waiting device that leaves is not chosen") {
+  Round round(1, plan_of(2, 2), start);
+  round.device_arrived("a");
+  round.device_arrived("b");
+  round.device_left("a");
+  CHECK(round.time_passed(after(20)).empty());
+}
+
+TEST_CASE("a resumed round keeps its updates and gives its devices their time again (I3)") {
+  Round round = Round::resume(7, plan_of(3, 2), after(50), {"a", "b", "c"}, {"a"}, {});
+  CHECK(round.phase() == RoundPhase::training);
+  CHECK(round.deadline() == after(150));
+  CHECK(round.admission("a") == Admission::already_accepted);
+  round.device_arrived("b");
+  CHECK(offered(round.time_passed(after(51))) == std::vector<std::string>{"b"});
+  round.update_accepted("b");
+  CHECK(all<Aggregate>(round.update_accepted("c")).size() == 1);
+}
+
+TEST_CASE("a round resumed with its goal reached aggregates at once") {
+  Round round = Round::resume(7, plan_of(2, 2), start, {"a", "b"}, {"a", "b"}, {});
+  CHECK(all<Aggregate>(round.time_passed(start)).size() == 1);
+}
+
+TEST_CASE("over random events a round aggregates at most once and never below its minimum") {
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    Random random(seed);
+    const auto goal = static_cast<std::uint32_t>(1 + random.below(5));
+    const auto minimum = static_cast<std::uint32_t>(1 + random.below(goal));
+    Round round(seed, plan_of(goal, minimum, 1.0 + random.uniform()), start);
+    std::size_t aggregations = 0;
+    std::size_t answers = 0;
+    std::size_t questions = 0;
+    Timestamp now = start;
+    for (int step = 0; step < 200; ++step) {
+      const std::string device(1, static_cast<char>('a' + random.below(8)));
+      RoundActions actions;
+      switch (random.below(4)) {
+        case 0:
+          round.device_arrived(device);
+          break;
+        case 1:
+          round.device_left(device);
+          break;
+        case 2:
+          if (round.admission(device) == Admission::admitted) {
+            actions = random.below(5) == 0 ? round.update_refused(device) : round.update_accepted(device);
+          }
+          break;
+        default:
+          now += std::chrono::seconds(random.below(8));
+          actions = round.time_passed(now);
+      }
+      aggregations += all<Aggregate>(actions).size();
+      answers += all<Offer>(actions).size() + all<Later>(actions).size();
+      questions += 1;
+      if (round.phase() == RoundPhase::aggregating) REQUIRE(round.accepted() >= minimum);
+      REQUIRE(all<Abandon>(actions).size() + aggregations <= 1);
+    }
+    CHECK(answers <= questions);
+  }
+}

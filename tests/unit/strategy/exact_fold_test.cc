@@ -1,0 +1,151 @@
+#include "server/strategy/exact_fold.h"
+
+#include <cfenv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include "common/base/random.h"
+
+using namespace fl;
+using namespace fl::server;
+
+namespace {
+
+struct Update {
+  std::uint32_t weight;
+  std::vector<float> delta;
+};
+
+/// Deltas of every magnitude that a float within the bound has: denormals, tiny and both ends of the range.
+std::vector<Update> adversarial_updates(std::size_t count, std::size_t elements, float bound,
+                                        std::uint32_t max_weight) {
+  Random random(11);
+  std::vector<Update> updates(count);
+  for (Update& update : updates) {
+    update.weight = static_cast<std::uint32_t>(1 + random.below(max_weight));
+    for (std::size_t i = 0; i < elements; ++i) {
+      const int exponent = static_cast<int>(random.below(155)) - 150;
+      float value = std::ldexp(static_cast<float>(random.uniform()), exponent);
+      if (random.below(10) == 0) value = bound;
+      if (random.below(10) == 0) value = std::numeric_limits<float>::denorm_min();
+      value = std::min(value, bound);
+      update.delta.push_back(random.below(2) == 0 ? value : -value);
+    }
+  }
+  return updates;
+}
+
+ExactFold fold_of(const std::vector<Update>& updates, double quantum) {
+  ExactFold fold(updates.front().delta.size(), quantum);
+  for (const Update& update : updates) {
+    fold.add(0, update.delta, update.weight);
+    fold.add_weight(update.weight);
+  }
+  return fold;
+}
+
+bool same_bits(std::span<const double> a, std::span<const double> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+/// weight · value in units of the quantum, rounded half to even, by integers only.
+__int128 in_quanta(std::uint32_t weight, float value, double quantum) {
+  int value_exponent = 0;
+  const float fraction = std::frexp(value, &value_exponent);
+  __int128 mantissa = static_cast<__int128>(std::ldexp(static_cast<double>(fraction), 24)) * weight;
+  int shift = value_exponent - 24 - std::ilogb(quantum);
+  if (shift >= 0) return mantissa << shift;
+  if (shift < -100) return 0;
+  const bool negative = mantissa < 0;
+  if (negative) mantissa = -mantissa;
+  const __int128 whole = mantissa >> -shift;
+  const __int128 rest = mantissa - (whole << -shift);
+  const __int128 half = static_cast<__int128>(1) << (-shift - 1);
+  const __int128 rounded = whole + (rest > half || (rest == half && whole % 2 != 0) ? 1 : 0);
+  return negative ? -rounded : rounded;
+}
+
+}  // namespace
+
+TEST_CASE("the fold equals the exact sum of the rounded terms computed with integers") {
+  const std::vector<Update> updates = adversarial_updates(50, 200, 16.0F, 10'000);
+  const double quantum = fold_quantum(50, 10'000, 16.0);
+  const ExactFold fold = fold_of(updates, quantum);
+  for (std::size_t i = 0; i < fold.size(); ++i) {
+    __int128 sum = 0;
+    for (const Update& update : updates) sum += in_quanta(update.weight, update.delta[i], quantum);
+    CHECK(fold.sum()[i] == static_cast<double>(static_cast<long long>(sum)) * quantum);
+  }
+}
+
+TEST_CASE("any order of updates gives the same bits where a float sum differs (I4)") {
+  std::vector<Update> updates = adversarial_updates(40, 500, 16.0F, 10'000);
+  const double quantum = fold_quantum(40, 10'000, 16.0);
+  const ExactFold first = fold_of(updates, quantum);
+  bool float_sums_differ = false;
+  std::vector<float> first_float_sum;
+  Random random(5);
+  for (int order = 0; order < 100; ++order) {
+    random.shuffle(updates);
+    CHECK(same_bits(fold_of(updates, quantum).sum(), first.sum()));
+    std::vector<float> float_sum(500);
+    for (const Update& update : updates) {
+      for (std::size_t i = 0; i < 500; ++i)
+        float_sum[i] += static_cast<float>(update.weight) * update.delta[i];
+    }
+    if (order == 0) first_float_sum = float_sum;
+    float_sums_differ = float_sums_differ || float_sum != first_float_sum;
+  }
+  CHECK(float_sums_differ);
+}
+
+TEST_CASE("updates added in pieces of any size give the same bits (I4)") {
+  const std::vector<Update> updates = adversarial_updates(6, 1'000, 4.0F, 100);
+  const double quantum = fold_quantum(6, 100, 4.0);
+  ExactFold pieces(1'000, quantum);
+  Random random(9);
+  for (const Update& update : updates) {
+    for (std::size_t first = 0; first < 1'000;) {
+      const std::size_t length = std::min<std::size_t>(1 + random.below(300), 1'000 - first);
+      pieces.add(first, std::span(update.delta).subspan(first, length), update.weight);
+      first += length;
+    }
+  }
+  CHECK(same_bits(pieces.sum(), fold_of(updates, quantum).sum()));
+}
+
+TEST_CASE("the largest allowed updates do not leave the exact range") {
+  constexpr std::uint32_t updates = 1'000;
+  constexpr std::uint32_t weight = 1U << 20U;
+  const double quantum = fold_quantum(updates, weight, 16.0);
+  ExactFold fold(1, quantum);
+  const std::vector<float> delta = {16.0F};
+  for (std::uint32_t i = 0; i < updates; ++i) fold.add(0, delta, weight);
+  CHECK(fold.sum()[0] == 16.0 * weight * updates);
+  CHECK(fold.sum()[0] <= 0x1p53 * quantum);
+}
+
+TEST_CASE("the quantum is the smallest power of two that has room for the sum") {
+  for (const std::uint32_t updates : {1U, 4U, 7U, 64U, 1'000U}) {
+    for (const double bound : {1.0, 16.0, 3.0}) {
+      const double quantum = fold_quantum(updates, 10'000, bound);
+      int exponent = 0;
+      CHECK(std::frexp(quantum, &exponent) == 0.5);
+      const double largest = std::max(updates, 4U) * 10'000.0 * bound;
+      CHECK(largest < 0x1p53 * quantum);
+      CHECK(largest * (1.0 + 0x1p-20) > 0x1p52 * quantum);
+    }
+  }
+}
+
+TEST_CASE("a plan's resolution grows with what its updates may hold") {
+  RoundPlan plan;
+  plan.goal = 13;
+  CHECK(mean_resolution(plan) < coarsest_resolution);
+  plan.goal = 100'000;
+  plan.max_examples = 1'000'000;
+  CHECK(mean_resolution(plan) > coarsest_resolution);
+}
