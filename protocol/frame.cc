@@ -17,7 +17,8 @@ std::size_t payload_length(std::span<const std::byte> header) {
   return length;
 }
 
-FrameFault header_fault(std::span<const std::byte> header, std::size_t message_limit, std::size_t chunk_limit) {
+FrameFault header_fault(std::span<const std::byte> header, std::size_t message_limit,
+                        std::size_t chunk_limit) {
   const auto kind = static_cast<FrameKind>(header[4]);
   if (kind != FrameKind::message && kind != FrameKind::chunk) return FrameFault::unknown_kind;
   for (std::size_t i = 5; i < frame_header_bytes; ++i) {
@@ -40,11 +41,16 @@ std::array<std::byte, frame_header_bytes> frame_header(FrameKind kind, std::size
 
 const char* sentence(FrameFault fault) {
   switch (fault) {
-    case FrameFault::none: return "no fault";
-    case FrameFault::unknown_kind: return "a frame's kind must be 1 (message) or 2 (chunk)";
-    case FrameFault::reserved_not_zero: return "bytes 5 to 7 of a frame's header must be zero";
-    case FrameFault::empty: return "a frame's payload must not be empty";
-    case FrameFault::too_large: return "a frame announces a payload over the limit";
+    case FrameFault::none:
+      return "no fault";
+    case FrameFault::unknown_kind:
+      return "a frame's kind must be 1 (message) or 2 (chunk)";
+    case FrameFault::reserved_not_zero:
+      return "bytes 5 to 7 of a frame's header must be zero";
+    case FrameFault::empty:
+      return "a frame's payload must not be empty";
+    case FrameFault::too_large:
+      return "a frame announces a payload over the limit";
   }
   return "no fault";
 }
@@ -61,19 +67,37 @@ bool FrameDecoder::between_frames() const {
   return begin_ + taken_ == end_;
 }
 
+void FrameDecoder::drop_taken() {
+  begin_ += taken_;
+  taken_ = 0;
+}
+
+std::span<std::byte> FrameDecoder::pending() {
+  return std::span(buffer_).subspan(begin_, end_ - begin_);
+}
+
+std::size_t FrameDecoder::announced() {
+  if (fault_ != FrameFault::none || end_ - begin_ < frame_header_bytes) return 0;
+  fault_ = header_fault(pending(), message_limit_, chunk_limit_);
+  return fault_ == FrameFault::none ? frame_header_bytes + payload_length(pending()) : 0;
+}
+
 void FrameDecoder::move_to_front() {
+  if (begin_ == 0) return;
   if (end_ > begin_) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
 }
 
 std::span<std::byte> FrameDecoder::space() {
+  drop_taken();
+  const std::size_t whole = announced();
   if (fault_ != FrameFault::none) return {};
-  begin_ += taken_;
-  taken_ = 0;
   move_to_front();
-  std::size_t wanted = initial_buffer_bytes;
-  if (end_ >= frame_header_bytes) wanted = std::max(wanted, frame_header_bytes + payload_length(buffer_));
+  if (end_ == 0 && last_kind_ == FrameKind::message && buffer_.size() > initial_buffer_bytes) {
+    buffer_ = std::vector<std::byte>();  // no chunks come at present
+  }
+  const std::size_t wanted = std::max(initial_buffer_bytes, std::min(whole, 2 * end_));
   if (buffer_.size() < wanted) buffer_.resize(wanted);
   return std::span(buffer_).subspan(end_);
 }
@@ -83,18 +107,17 @@ void FrameDecoder::filled(std::size_t count) {
 }
 
 std::optional<Frame> FrameDecoder::next() {
-  begin_ += taken_;
-  taken_ = 0;
-  if (fault_ != FrameFault::none || end_ - begin_ < frame_header_bytes) return std::nullopt;
-  // Messages are read in place and hold 64-bit fields.
-  if (begin_ % alignof(std::uint64_t) != 0) move_to_front();
-  const std::span<const std::byte> bytes = std::span(buffer_).subspan(begin_, end_ - begin_);
-  fault_ = header_fault(bytes, message_limit_, chunk_limit_);
-  if (fault_ != FrameFault::none) return std::nullopt;
-  const std::size_t length = payload_length(bytes);
-  if (bytes.size() - frame_header_bytes < length) return std::nullopt;
-  taken_ = frame_header_bytes + length;
-  return Frame{static_cast<FrameKind>(bytes[4]), bytes.subspan(frame_header_bytes, length)};
+  drop_taken();
+  const std::size_t whole = announced();
+  if (whole == 0 || end_ - begin_ < whole) return std::nullopt;
+  taken_ = whole;
+  last_kind_ = static_cast<FrameKind>(buffer_[begin_ + 4]);
+  // Messages are read in place and hold 64-bit fields: this one frame moves back over what was taken before
+  // it.
+  const std::size_t aligned = begin_ - begin_ % alignof(std::uint64_t);
+  if (aligned != begin_) std::memmove(buffer_.data() + aligned, buffer_.data() + begin_, whole);
+  return Frame{last_kind_,
+               std::span(buffer_).subspan(aligned + frame_header_bytes, whole - frame_header_bytes)};
 }
 
 }  // namespace fl::wire

@@ -14,6 +14,9 @@ inline constexpr std::uint16_t protocol_version_max = 1;
 inline constexpr std::size_t message_bytes = std::size_t{512} << 10U;
 inline constexpr std::size_t chunk_bytes = std::size_t{1} << 20U;
 
+/// A message from a peer that has not proved who it is yet.
+inline constexpr std::size_t first_message_bytes = std::size_t{32} << 10U;
+
 /// What a FlatBuffers message may nest and hold.
 inline constexpr unsigned message_depth = 16;
 inline constexpr unsigned message_tables = 64;

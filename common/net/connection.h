@@ -23,13 +23,14 @@ namespace fl::net {
 
 /// A TLS connection that carries frames.
 ///
-/// Threads: every call, and every coroutine that awaits one, runs on the executor of the socket, which must be
-/// a strand or a single thread's. One coroutine may read while others write: writes are whole frames, one
+/// Threads: every call, and every coroutine that awaits one, runs on the executor of the socket, which must
+/// be a strand or a single thread's. One coroutine may read while others write: writes are whole frames, one
 /// after another in the order they were asked for.
 ///
 /// Errors, thrown by every awaiting call: Error(timeout) where the limit passed; Error(unavailable) where the
-/// peer closed or the network failed; Error(protocol) where the bytes are no frames, a frame is over its limit
-/// or was cut off; Error(cancelled) after close(). After any of them only close() and the destructor may follow.
+/// peer closed or the network failed; Error(protocol) where the bytes are no frames, a frame is over its
+/// limit or was cut off; Error(cancelled) after close(). After any of them only close() and the destructor
+/// may follow.
 ///
 /// A read may be cancelled (by asio's cancellation, as `read || timer` does) without losing a byte: the next
 /// read goes on where it was.
@@ -39,11 +40,11 @@ class Connection {
 
   /// Connects, shakes hands and checks the server, within `limit` each. Throws besides the above
   /// Error(unauthenticated) where the server is not the pinned one, or refuses our certificate.
-  static boost::asio::awaitable<std::unique_ptr<Connection>> connect(const Endpoint& server, const TlsContext& tls,
-                                                                     Duration limit);
+  static boost::asio::awaitable<std::unique_ptr<Connection>> connect(const Endpoint& server,
+                                                                     const TlsContext& tls, Duration limit);
 
-  /// Shakes hands on an accepted socket. Throws besides the above Error(unauthenticated) where the peer speaks
-  /// no TLS 1.3, no ALPN of ours, or shows no valid certificate on fl/1.
+  /// Shakes hands on an accepted socket. Throws besides the above Error(unauthenticated) where the peer
+  /// speaks no TLS 1.3, no ALPN of ours, or shows no valid certificate on fl/1.
   static boost::asio::awaitable<std::unique_ptr<Connection>> accept(boost::asio::ip::tcp::socket socket,
                                                                     const TlsContext& tls, Duration limit);
 
@@ -83,8 +84,8 @@ class Connection {
 
  private:
   struct State;
-  explicit Connection(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Connection(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace fl::net

@@ -13,7 +13,8 @@ namespace fl::net {
 inline constexpr std::string_view alpn_device = "fl/1";
 inline constexpr std::string_view alpn_enrolment = "fl-enroll/1";
 
-/// How one side of TLS proves itself and whom it believes. TLS 1.3 only. Immutable; a cheap value; any thread.
+/// How one side of TLS proves itself and whom it believes. TLS 1.3 only. Immutable; a cheap value; any
+/// thread.
 class TlsContext {
  public:
   /// The server: shows `server` with the authority's certificate in the chain, speaks fl/1 and fl-enroll/1

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "common/base/error.h"
+#include "common/net/certificates.h"
+#include "common/net/connection.h"
+#include "protocol/limits.h"
+
+namespace fl::test {
+
+using namespace std::chrono_literals;
+
+template <typename Value = void>
+using Task = boost::asio::awaitable<Value>;
+
+inline net::Validity valid_now(std::chrono::hours lifetime = std::chrono::hours(24)) {
+  return {SystemClock().now(), lifetime};
+}
+
+/// An authority with a server and a device of its own.
+struct Fleet {
+  net::Identity authority = net::make_authority("test authority", valid_now());
+  net::Identity server = net::issue_server(authority, "127.0.0.1", valid_now());
+  net::Identity device = make_device("device-1", valid_now());
+
+  net::Identity make_device(const std::string& id, const net::Validity& validity) const {
+    const net::PrivateKey key = net::PrivateKey::generate();
+    return {net::issue_device(authority, net::make_request(key), id, validity), key};
+  }
+  net::TlsContext server_context() const {
+    return net::TlsContext::for_server(server, authority.certificate);
+  }
+  net::TlsContext device_context() const {
+    return net::TlsContext::for_device(device, authority.certificate);
+  }
+};
+
+/// A listening socket on a free port of loopback, and the thread that runs both ends.
+class Loopback {
+ public:
+  static constexpr auto limit = 20s;  // of what a test expects to succeed
+
+  net::Endpoint endpoint() const { return {"127.0.0.1", acceptor_.local_endpoint().port()}; }
+
+  Task<boost::asio::ip::tcp::socket> accept_socket() {
+    co_return co_await acceptor_.async_accept(boost::asio::use_awaitable);
+  }
+
+  Task<std::unique_ptr<net::Connection>> accept(net::TlsContext tls, net::Connection::Duration time = limit) {
+    boost::asio::ip::tcp::socket socket = co_await accept_socket();
+    co_return co_await net::Connection::accept(std::move(socket), tls, time);
+  }
+
+  Task<std::unique_ptr<net::Connection>> connect(net::TlsContext tls,
+                                                 net::Connection::Duration time = limit) {
+    const net::Endpoint server = endpoint();
+    co_return co_await net::Connection::connect(server, tls, time);
+  }
+
+  /// Runs coroutines, given as functions, side by side to their ends; throws what the first that failed
+  /// threw.
+  template <typename... Functions>
+  void run(Functions... functions) {
+    std::exception_ptr failure;
+    std::size_t running = sizeof...(functions);
+    const auto ended = [&](const std::exception_ptr& thrown) {
+      if (thrown && !failure) failure = thrown;
+      --running;
+    };
+    (boost::asio::co_spawn(context_, std::move(functions), ended), ...);
+    context_.restart();
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (running > 0 && std::chrono::steady_clock::now() < deadline) {
+      if (context_.run_one_until(deadline) == 0) break;
+    }
+    if (failure) std::rethrow_exception(failure);
+    if (running > 0) throw std::runtime_error("a coroutine has not ended after a minute");
+  }
+
+  boost::asio::io_context& context() { return context_; }
+
+ private:
+  boost::asio::io_context context_{1};
+  boost::asio::ip::tcp::acceptor acceptor_{context_, {boost::asio::ip::address_v4::loopback(), 0}};
+};
+
+/// Both ends of a connection on fl/1, with the limits of peers that know each other.
+struct Pair {
+  Pair(Loopback& loopback, const Fleet& fleet) {
+    loopback.run([&]() -> Task<> { server = co_await loopback.accept(fleet.server_context()); },
+                 [&]() -> Task<> { device = co_await loopback.connect(fleet.device_context()); });
+    server->set_limits(limits::message_bytes, limits::chunk_bytes);
+    device->set_limits(limits::message_bytes, limits::chunk_bytes);
+  }
+
+  std::unique_ptr<net::Connection> server;
+  std::unique_ptr<net::Connection> device;
+};
+
+/// What `function` throws as an Error; none where it throws nothing.
+template <typename Function>
+std::optional<Error> error_of(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
+}
+
+inline bool says(const std::optional<Error>& error, ErrorCode code, const std::string& words) {
+  return error && error->code() == code && std::string(error->what()).find(words) != std::string::npos;
+}
+
+}  // namespace fl::test
