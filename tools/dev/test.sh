@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# ./dev test
+set -euo pipefail
+source tools/dev/common.sh
+source tools/dev/packages.sh
+
+usage='usage: ./dev test [--quick]
+
+Builds everything and runs every test: all of them as built for release, then unit tests under AddressSanitizer
+with UndefinedBehaviorSanitizer, and networked ones under ThreadSanitizer. Ends with the summary of ctest.
+
+  --quick   only the release build and its tests'
+
+presets=(release asan tsan)
+for option in "$@"; do
+  case $option in
+    --quick) presets=(release) ;;
+    *) usage_or_fail "$usage" "$option" ;;
+  esac
+done
+
+# One folder from which ctest sees the tests of several build folders, so that one summary counts them all.
+make_test_folder() {
+  local folder=build/all-tests preset
+  mkdir -p "$folder"
+  for preset in "$@"; do
+    printf 'subdirs("%s/%s")\n' "$PWD" "$(preset_folder "$preset")"
+  done >"$folder/CTestTestfile.cmake"
+  printf '%s' "$folder"
+}
+
+install_packages "${build_packages[@]}" "${test_packages[@]}"
+for preset in "${presets[@]}"; do
+  case $preset in
+    release) build_preset release all ;;
+    *) build_preset "$preset" fl_sanitized_tests ;;
+  esac
+done
+
+folder=$(make_test_folder "${presets[@]}")
+say "Testing. One test again, with all it says: ctest --test-dir $folder -R NAME --output-on-failure"
+arguments=(--test-dir "$folder" -j "$jobs" --output-on-failure --no-label-summary)
+if on_terminal; then
+  ctest "${arguments[@]}" --progress
+else
+  ctest "${arguments[@]}" | thin_progress '^( *Start +[0-9]+:| *[0-9]+/[0-9]+ Test .* Passed )'
+fi
