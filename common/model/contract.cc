@@ -48,7 +48,7 @@ void check_specs(const std::vector<TensorSpec>& specs, const std::string& kind) 
   }
   std::unordered_set<std::string> seen;
   for (const TensorSpec& spec : specs) {
-    const std::string what = "the " + kind + " '" + spec.name + "'";
+    const std::string what = "the " + kind + " " + names::quoted(spec.name);
     const std::string fault = names::name_fault(spec.name);
     if (!fault.empty()) refuse("the name of " + what + " " + fault);
     if (!seen.insert(spec.name).second) refuse("the name of " + what + " is there twice");
@@ -64,8 +64,8 @@ void check_each_label(const std::vector<std::string>& labels) {
   std::unordered_set<std::string> seen;
   for (const std::string& label : labels) {
     const std::string fault = names::label_fault(label);
-    if (!fault.empty()) refuse("the label '" + label + "' " + fault);
-    if (!seen.insert(label).second) refuse("the label '" + label + "' is there twice");
+    if (!fault.empty()) refuse("the label " + names::quoted(label) + " " + fault);
+    if (!seen.insert(label).second) refuse("the label " + names::quoted(label) + " is there twice");
   }
 }
 
@@ -75,7 +75,7 @@ void check_class_labels(const TensorSpec& output, std::size_t labels) {
            std::string(labels == 0 ? "are none" : "is 1"));
   }
   if (output.shape.size() < 2 || output.shape.back() != static_cast<std::int64_t>(labels)) {
-    refuse("the output '" + output.name + "' has the shape " + describe(output.shape) +
+    refuse("the output " + names::quoted(output.name) + " has the shape " + describe(output.shape) +
            ", with the loss cross_entropy and " + std::to_string(labels) +
            " labels its last dimension must be " + std::to_string(labels));
   }
@@ -86,8 +86,8 @@ void check_yes_or_no_labels(const TensorSpec& output, std::size_t labels) {
   const std::int64_t answers = output.shape.size() < 2 ? 1 : output.shape.back();
   const std::int64_t wanted = answers == 1 ? 2 : answers;
   if (static_cast<std::int64_t>(labels) != wanted) {
-    refuse("there are " + std::to_string(labels) + " labels, the loss bce_with_logits with the output '" +
-           output.name + "' of shape " + describe(output.shape) + " takes none" +
+    refuse("there are " + std::to_string(labels) + " labels, the loss bce_with_logits with the output " +
+           names::quoted(output.name) + " of shape " + describe(output.shape) + " takes none" +
            (wanted > 0 ? " or " + std::to_string(wanted) : ""));
   }
 }
@@ -97,7 +97,7 @@ void check_loss(const TaskContract& contract) {
   if (contract.loss == Loss::own) return;
   for (const TensorSpec& output : contract.outputs) {
     if (output.datatype != Datatype::fp32) {
-      refuse("the output '" + output.name + "' is " + std::string(name(output.datatype)) +
+      refuse("the output " + names::quoted(output.name) + " is " + std::string(name(output.datatype)) +
              ", with the loss " + std::string(name(contract.loss)) + " it must be FP32");
     }
   }

@@ -11,6 +11,7 @@
 #include <boost/json/value.hpp>
 
 #include "common/base/error.h"
+#include "common/model/names.h"
 
 /// Reading of small JSON documents with the same strictness and the same sentences everywhere. Private to
 /// common/model.
@@ -45,7 +46,8 @@ template <typename Element>
 void read(const boost::json::value& value, const std::string& path, std::vector<Element>& out) {
   out.clear();
   for (const boost::json::value& element : read_array(value, path)) {
-    read(element, path + "[" + std::to_string(out.size()) + "]", out.emplace_back());
+    const std::string element_path = path + "[" + std::to_string(out.size()) + "]";
+    read(element, element_path, out.emplace_back());
   }
 }
 
@@ -55,7 +57,7 @@ auto within_key(const std::string& path, Parse parse) {
   try {
     return parse();
   } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_data, "the key '" + path + "': " + error.what());
+    throw Error(ErrorCode::invalid_data, "the key " + names::quoted(path) + ": " + error.what());
   }
 }
 

@@ -13,7 +13,7 @@ constexpr names::Table<Role, 3> roles{
     {{Role::trained, "trained"}, {Role::buffer, "buffer"}, {Role::personal, "personal"}}};
 
 [[noreturn]] void refuse(const std::string& name, const std::string& fault) {
-  throw Error(ErrorCode::invalid_data, "the tensor name '" + name + "' " + fault);
+  throw Error(ErrorCode::invalid_data, "the tensor name " + names::quoted(name) + " " + fault);
 }
 
 void append_terminated(std::string& text, std::string_view field) {
@@ -41,13 +41,13 @@ void Layout::add(std::string name, Datatype archive_type, Shape shape, Role role
   if (!fault.empty()) refuse(name, fault);
   if (names_.count(name) != 0) refuse(name, "is taken: every tensor of a layout has its own");
   if (role == Role::trained && !entries_.empty() && entries_.back().role == Role::buffer) {
-    throw Error(ErrorCode::invalid_data,
-                "the trained tensor '" + name + "' follows a buffer, trained tensors come first");
+    throw Error(ErrorCode::invalid_data, "the trained tensor " + names::quoted(name) +
+                                             " follows a buffer, trained tensors come first");
   }
   const std::size_t count = element_count(shape);
   if (count > std::numeric_limits<std::size_t>::max() / sizeof(float) - size_) {
-    throw Error(ErrorCode::invalid_data, "with the tensor '" + name + "' of shape " + describe(shape) +
-                                             " the flat vector is larger than any memory");
+    throw Error(ErrorCode::invalid_data, "with the tensor " + names::quoted(name) + " of shape " +
+                                             describe(shape) + " the flat vector is larger than any memory");
   }
   names_.insert(name);
   entries_.push_back({std::move(name), archive_type, std::move(shape), size_, count, role});

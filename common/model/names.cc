@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "common/base/bytes.h"
+
 namespace fl::names {
 namespace {
 
@@ -55,6 +57,18 @@ std::string name_fault(std::string_view name) {
     fault = "holds a control character";
   }
   return fault;
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t longest = 80;
+  std::string result = "'";
+  std::size_t at = 0;
+  while (at < text.size() && at < longest) {
+    const std::size_t size = is_control(text[at]) ? 0 : character_size(text, at);
+    result += size == 0 ? "\\x" + to_hex(as_bytes(text.substr(at, 1))) : std::string(text.substr(at, size));
+    at += std::max<std::size_t>(size, 1);
+  }
+  return result + (at < text.size() ? "…'" : "'");
 }
 
 bool is_identifier(std::string_view name) {

@@ -11,6 +11,9 @@
 /// Names: of the values of an enumeration, and those that users give to things. Private to common/model.
 namespace fl::names {
 
+/// The text in quotes for a sentence: control characters and what is not UTF-8 as \xNN, cut after 80 bytes.
+std::string quoted(std::string_view text);
+
 /// An enumeration's values and their names.
 template <typename Value, std::size_t count>
 using Table = std::array<std::pair<Value, std::string_view>, count>;
@@ -24,7 +27,7 @@ std::string_view find_name(const Table<Value, count>& table, Value value) {
   throw Error(ErrorCode::internal, "an enumeration has a value without a name");
 }
 
-/// The named value; throws Error(invalid_argument): "'x' is not a `kind`, the known ones are a, b".
+/// The named value; throws Error(invalid_argument): "there is no `kind` 'x', the known ones are a, b".
 template <typename Value, std::size_t count>
 Value find_value(const Table<Value, count>& table, std::string_view kind, std::string_view name) {
   std::string known;
@@ -33,7 +36,7 @@ Value find_value(const Table<Value, count>& table, std::string_view kind, std::s
     known += (known.empty() ? "" : ", ") + std::string(its_name);
   }
   throw Error(ErrorCode::invalid_argument,
-              "'" + std::string(name) + "' is not a " + std::string(kind) + ", the known ones are " + known);
+              "there is no " + std::string(kind) + " " + quoted(name) + ", the known ones are " + known);
 }
 
 /// Why `name` cannot name a tensor, an input or a column ("is empty", "is longer than 256 bytes", …), or "".

@@ -111,7 +111,7 @@ void TrainingPlan::validate() const {
 
 void RoundPlan::validate() const {
   if (!names::is_identifier(strategy)) {
-    refuse("strategy", "'" + strategy + "'", "1 to 64 characters of a-z, 0-9, '_' and '-'");
+    refuse("strategy", names::quoted(strategy), "1 to 64 characters of a-z, 0-9, '_' and '-'");
   }
   check_whole("rounds", rounds, 0, 1'000'000'000);
   check_whole("goal", goal, 1, 1'000'000);

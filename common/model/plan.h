@@ -22,41 +22,45 @@ std::string_view name(Schedule schedule);
 /// Throws Error(invalid_argument) naming the known ones.
 Schedule schedule_from_name(std::string_view name);
 
-/// How a device trains in a round.
+/// How a device trains in a round. Each field's allowed range is in brackets.
 struct TrainingPlan {
   Optimizer optimizer = Optimizer::sgd;
-  double learning_rate = 0.05;
-  double momentum = 0.0;      ///< sgd
-  double weight_decay = 0.0;  ///< L2, added to the gradient
-  double beta1 = 0.9;         ///< adam
-  double beta2 = 0.999;       ///< adam
-  double epsilon = 1e-8;      ///< adam
+  double learning_rate = 0.05;  ///< (0, 100]
+  double momentum = 0.0;        ///< [0, 1) sgd
+  double weight_decay = 0.0;    ///< [0, 1] L2, added to the gradient
+  double beta1 = 0.9;           ///< [0, 1) adam
+  double beta2 = 0.999;         ///< [0, 1) adam
+  double epsilon = 1e-8;        ///< (0, 1] adam
   Schedule schedule = Schedule::constant;
-  std::uint32_t schedule_period = 1;
-  double schedule_factor = 1.0;
-  std::uint32_t epochs = 1;  ///< Passes over the local examples; 0 where `steps` counts.
-  std::uint32_t steps = 0;   ///< Batches, reshuffling as often as needed; 0 where `epochs` counts.
-  std::uint32_t batch_size = 16;
-  double proximal_mu = 0.0;    ///< FedProx: adds mu/2·|w − w_round|² to the loss (Li et al. 2020, eq. 2).
-  double gradient_clip = 0.0;  ///< Largest L2 norm of a batch's gradient; 0: not clipped.
+  std::uint32_t schedule_period = 1;  ///< [1, 1e6] rounds
+  double schedule_factor = 1.0;       ///< (0, 1]
+  std::uint32_t epochs = 1;           ///< [0, 1e4] passes over the local examples; 0 where `steps` counts.
+  std::uint32_t steps = 0;            ///< [0, 1e8] batches, reshuffling as needed; 0 where `epochs` counts.
+  std::uint32_t batch_size = 16;      ///< [1, 1e6]
+  /// [0, 1000] FedProx: adds mu/2·|w − w_round|² to the loss (Li et al. 2020, eq. 2).
+  double proximal_mu = 0.0;
+  double gradient_clip = 0.0;  ///< [0, 1e6] Largest L2 norm of a batch's gradient; 0: not clipped.
 
+  /// The rate of a round, the first being 1, by `schedule`. Of a plan that is valid.
   double learning_rate_at(std::uint64_t round) const;
-  /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
+  /// Throws Error(invalid_argument) naming the key, its value and the allowed range. Exactly one of epochs
+  /// and steps must be above 0.
   void validate() const;
 };
 
-/// How the server runs a task's rounds.
+/// How the server runs a task's rounds. Each field's allowed range is in brackets.
 struct RoundPlan {
-  std::string strategy = "fedavg";
-  std::uint64_t rounds = 0;              ///< Rounds to commit before the task rests; 0: no end.
-  std::uint32_t goal = 2;                ///< Updates that complete a round.
-  std::uint32_t minimum = 2;             ///< Updates that suffice at the deadline.
-  double over_selection = 1.0;           ///< Devices selected per update wanted, at least 1.
-  std::uint32_t selection_seconds = 60;  ///< Wait for goal × over_selection devices; then `minimum` suffice.
-  std::uint32_t deadline_seconds = 600;  ///< From selection to the last accepted update.
-  std::uint32_t max_examples = 10'000;   ///< The most examples an update may count for.
-  double max_delta = 16.0;               ///< The largest |element| of a delta.
-  std::uint64_t max_update_bytes = std::uint64_t{8} << 30U;
+  std::string strategy = "fedavg";  ///< 1 to 64 of a-z, 0-9, '_', '-'; which there are, the server knows.
+  std::uint64_t rounds = 0;         ///< [0, 1e9] Rounds to commit before the task rests; 0: no end.
+  std::uint32_t goal = 2;           ///< [1, 1e6] Updates that complete a round.
+  std::uint32_t minimum = 2;        ///< [1, goal] Updates that suffice at the deadline.
+  double over_selection = 1.0;      ///< [1, 10] Devices selected per update wanted.
+  std::uint32_t selection_seconds = 60;  ///< [0, a week] Wait for goal × over_selection devices; then
+                                         ///< `minimum` suffice.
+  std::uint32_t deadline_seconds = 600;  ///< [1, a week] From selection to the last accepted update.
+  std::uint32_t max_examples = 10'000;   ///< [1, 1e9] The most examples an update may count for.
+  double max_delta = 16.0;               ///< (0, 1e6] The largest |element| of a delta.
+  std::uint64_t max_update_bytes = std::uint64_t{8} << 30U;  ///< [1, 2^50]
   std::uint64_t seed = 1;
 
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
@@ -75,7 +79,8 @@ struct Plan {
 
 /// JSON text as kept in the server's database.
 std::string to_json(const Plan& plan);
-/// Throws Error(invalid_data) naming the key that is unknown or of the wrong kind. Missing keys: defaults.
+/// Throws Error(invalid_data) naming the key that is unknown or of the wrong kind. Missing keys: defaults,
+/// but where `steps` is given above 0 and `epochs` is not, `epochs` is 0. Does not validate().
 Plan plan_from_json(std::string_view text);
 
 }  // namespace fl

@@ -14,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/model/json_reader.h"
 #include "common/model/limits.h"
+#include "common/model/names.h"
 
 namespace fl {
 namespace {
@@ -59,8 +60,8 @@ std::size_t element_size(const Stored& stored) {
   if (stored.dtype == "F32") return 4;
   if (stored.dtype == "F16" || stored.dtype == "BF16") return 2;
   if (stored.dtype == "F64") return 8;
-  refuse("the tensor '" + stored.name + "' has the dtype '" + stored.dtype +
-         "', the known ones are F32, F16, BF16, F64");
+  refuse("the tensor " + names::quoted(stored.name) + " has the dtype " + names::quoted(stored.dtype) +
+         ", the known ones are F32, F16, BF16, F64");
 }
 
 std::string_view header_text(ByteView file) {
@@ -89,7 +90,7 @@ Stored read_stored(const boost::json::value& value, std::string name) {
   object.required("data_offsets", offsets);
   object.finish();
   if (offsets.size() != 2) {
-    refuse("the tensor '" + stored.name + "' has " + std::to_string(offsets.size()) +
+    refuse("the tensor " + names::quoted(stored.name) + " has " + std::to_string(offsets.size()) +
            " data_offsets, there must be two");
   }
   stored.begin = offsets[0];
@@ -99,15 +100,15 @@ Stored read_stored(const boost::json::value& value, std::string name) {
 
 void check_extent(const Stored& stored, std::uint64_t data_bytes) {
   if (stored.begin > stored.end || stored.end > data_bytes) {
-    refuse("the tensor '" + stored.name + "' lies from byte " + std::to_string(stored.begin) + " to " +
-           std::to_string(stored.end) + ", outside the file's " + std::to_string(data_bytes) +
+    refuse("the tensor " + names::quoted(stored.name) + " lies from byte " + std::to_string(stored.begin) +
+           " to " + std::to_string(stored.end) + ", outside the file's " + std::to_string(data_bytes) +
            " bytes of data");
   }
   const std::uint64_t bytes = stored.end - stored.begin;
   const std::size_t size = element_size(stored);
   if (bytes % size != 0 || bytes / size != element_count(stored.shape)) {
-    refuse("the tensor '" + stored.name + "' has " + std::to_string(bytes) + " bytes, " + stored.dtype + " " +
-           describe(stored.shape) + " takes another number");
+    refuse("the tensor " + names::quoted(stored.name) + " has " + std::to_string(bytes) + " bytes, " +
+           stored.dtype + " " + describe(stored.shape) + " takes another number");
   }
 }
 
@@ -119,7 +120,7 @@ void check_contiguous(std::vector<Stored>& tensors, std::uint64_t data_bytes) {
   std::uint64_t expected = 0;
   for (const Stored& stored : tensors) {
     if (stored.begin != expected) {
-      refuse("the tensor '" + stored.name + "' " +
+      refuse("the tensor " + names::quoted(stored.name) + " " +
              (stored.begin < expected ? "overlaps the one before it" : "leaves a gap before it"));
     }
     expected = stored.end;
@@ -160,7 +161,7 @@ float from_bfloat(std::uint16_t bits) {
 
 float from_double(double value, const std::string& name) {
   if (std::isfinite(value) && std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
-    refuse("the tensor '" + name + "' holds " + std::to_string(value) + ", more than fp32 can");
+    refuse("the tensor " + names::quoted(name) + " holds " + std::to_string(value) + ", more than fp32 can");
   }
   return static_cast<float>(value);
 }
@@ -175,6 +176,7 @@ void convert(ByteView from, std::span<float> to, Convert convert_one) {
 }
 
 void copy_tensor(const Stored& stored, ByteView from, std::span<float> to) {
+  if (to.empty()) return;
   if (stored.dtype == "F32") std::memcpy(to.data(), from.data(), from.size());
   if (stored.dtype == "F16") convert<std::uint16_t>(from, to, from_half);
   if (stored.dtype == "BF16") convert<std::uint16_t>(from, to, from_bfloat);
@@ -186,9 +188,9 @@ void copy_tensor(const Stored& stored, ByteView from, std::span<float> to) {
 const Stored& find_stored(const std::unordered_map<std::string_view, const Stored*>& by_name,
                           const LayoutEntry& entry) {
   const auto found = by_name.find(entry.name);
-  if (found == by_name.end()) refuse("the tensor '" + entry.name + "' is missing from the file");
+  if (found == by_name.end()) refuse("the tensor " + names::quoted(entry.name) + " is missing from the file");
   if (found->second->shape != entry.shape) {
-    refuse("the tensor '" + entry.name + "' has the shape " + describe(found->second->shape) +
+    refuse("the tensor " + names::quoted(entry.name) + " has the shape " + describe(found->second->shape) +
            " in the file, the model's is " + describe(entry.shape));
   }
   return *found->second;
@@ -198,7 +200,7 @@ void refuse_unknown(const std::vector<Stored>& tensors, const Layout& layout) {
   std::unordered_map<std::string_view, bool> known;
   for (const LayoutEntry& entry : layout.entries()) known[entry.name] = true;
   for (const Stored& stored : tensors) {
-    if (!known.contains(stored.name)) refuse("the model has no tensor '" + stored.name + "'");
+    if (!known.contains(stored.name)) refuse("the model has no tensor " + names::quoted(stored.name));
   }
 }
 

@@ -28,7 +28,8 @@ class SigningKey {
  public:
   /// A new key from the operating system's randomness.
   static SigningKey generate();
-  /// Reads PEM (PKCS #8). Throws Error: not_found, or invalid_data where it is no Ed25519 key.
+  /// Reads PEM (PKCS #8). Throws Error: not_found, or invalid_data where it is no Ed25519 key or
+  /// is encrypted.
   static SigningKey load(const std::filesystem::path& path);
   /// Writes PEM (PKCS #8), mode 0600, atomically.
   void save(const std::filesystem::path& path) const;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/model/names.h"
 
 namespace fl {
 namespace {
@@ -73,7 +74,7 @@ Datatype datatype_from_name(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(each.name);
   }
   throw Error(ErrorCode::invalid_data,
-              "'" + std::string(name) + "' is not a datatype, the known ones are " + known);
+              "there is no datatype " + names::quoted(name) + ", the known ones are " + known);
 }
 
 std::size_t element_count(std::span<const std::int64_t> shape) {

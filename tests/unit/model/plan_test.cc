@@ -1,0 +1,135 @@
+#include "common/model/plan.h"
+
+#include <cmath>
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/model/refusal.h"
+
+using namespace fl;
+using test::contains;
+using test::refusal;
+
+namespace {
+
+/// What validate() says of a training plan with one field changed.
+template <typename Change>
+std::string refused_training(Change change) {
+  Plan plan;
+  change(plan.training);
+  return refusal(ErrorCode::invalid_argument, [&] { plan.validate(); });
+}
+
+template <typename Change>
+std::string refused_round(Change change) {
+  Plan plan;
+  change(plan.round);
+  return refusal(ErrorCode::invalid_argument, [&] { plan.validate(); });
+}
+
+}  // namespace
+
+TEST_CASE("the default plan is valid") {
+  CHECK_NOTHROW(Plan().validate());
+}
+
+TEST_CASE("a plan out of range is refused by key and value and range (I9)") {
+  CHECK(refused_training([](auto& plan) { plan.learning_rate = -1; }) ==
+        "learning_rate is -1, it must be above 0 and at most 100");
+  CHECK(refused_training([](auto& plan) { plan.learning_rate = 0; }) ==
+        "learning_rate is 0, it must be above 0 and at most 100");
+  CHECK(refused_training([](auto& plan) { plan.momentum = 1; }) ==
+        "momentum is 1, it must be at least 0 and below 1");
+  CHECK(refused_training([](auto& plan) { plan.weight_decay = 1.5; }) ==
+        "weight_decay is 1.5, it must be from 0 to 1");
+  CHECK(contains(refused_training([](auto& plan) { plan.beta1 = -0.1; }), "beta1 is -0.1"));
+  CHECK(contains(refused_training([](auto& plan) { plan.beta2 = 1; }), "beta2 is 1"));
+  CHECK(contains(refused_training([](auto& plan) { plan.epsilon = 0; }), "epsilon is 0"));
+  CHECK(contains(refused_training([](auto& plan) { plan.schedule_period = 0; }), "schedule_period is 0"));
+  CHECK(contains(refused_training([](auto& plan) { plan.schedule_factor = 2; }), "schedule_factor is 2"));
+  CHECK(contains(refused_training([](auto& plan) { plan.epochs = 10'001; }), "epochs is 10001"));
+  CHECK(contains(refused_training([](auto& plan) { plan.batch_size = 0; }), "batch_size is 0"));
+  CHECK(contains(refused_training([](auto& plan) { plan.proximal_mu = -1; }), "proximal_mu is -1"));
+  CHECK(contains(refused_training([](auto& plan) { plan.gradient_clip = -1; }), "gradient_clip is -1"));
+}
+
+TEST_CASE("a round plan out of range is refused by key and value and range (I9)") {
+  CHECK(refused_round([](auto& plan) { plan.goal = 0; }) == "goal is 0, it must be from 1 to 1000000");
+  CHECK(refused_round([](auto& plan) { plan.minimum = 3; }) == "minimum is 3, it must be at most goal, 2");
+  CHECK(contains(refused_round([](auto& plan) { plan.minimum = 0; }), "minimum is 0"));
+  CHECK(refused_round([](auto& plan) { plan.over_selection = 0.5; }) ==
+        "over_selection is 0.5, it must be from 1 to 10");
+  CHECK(contains(refused_round([](auto& plan) { plan.over_selection = 10.5; }), "over_selection is 10.5"));
+  CHECK(contains(refused_round([](auto& plan) { plan.selection_seconds = 700'000; }), "selection_seconds"));
+  CHECK(contains(refused_round([](auto& plan) { plan.deadline_seconds = 0; }), "deadline_seconds is 0"));
+  CHECK(contains(refused_round([](auto& plan) { plan.max_examples = 0; }), "max_examples is 0"));
+  CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 0; }), "max_delta is 0"));
+  CHECK(contains(refused_round([](auto& plan) { plan.max_update_bytes = 0; }), "max_update_bytes is 0"));
+  CHECK(contains(refused_round([](auto& plan) { plan.strategy = "../x"; }), "strategy is '../x'"));
+  CHECK(contains(refused_round([](auto& plan) { plan.rounds = 2'000'000'000; }), "rounds is 2000000000"));
+}
+
+TEST_CASE("no number of a plan may be NaN or infinite") {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+                           -std::numeric_limits<double>::infinity()}) {
+    refused_training([&](auto& plan) { plan.learning_rate = bad; });
+    refused_training([&](auto& plan) { plan.momentum = bad; });
+    refused_training([&](auto& plan) { plan.weight_decay = bad; });
+    refused_training([&](auto& plan) { plan.beta1 = bad; });
+    refused_training([&](auto& plan) { plan.beta2 = bad; });
+    refused_training([&](auto& plan) { plan.epsilon = bad; });
+    refused_training([&](auto& plan) { plan.schedule_factor = bad; });
+    refused_training([&](auto& plan) { plan.proximal_mu = bad; });
+    refused_training([&](auto& plan) { plan.gradient_clip = bad; });
+    refused_round([&](auto& plan) { plan.over_selection = bad; });
+    refused_round([&](auto& plan) { plan.max_delta = bad; });
+  }
+  CHECK(contains(refused_training([](auto& plan) { plan.learning_rate = std::nan(""); }), "is nan"));
+}
+
+TEST_CASE("exactly one of epochs and steps counts") {
+  CHECK(contains(refused_training([](auto& plan) { plan.steps = 5; }),
+                 "epochs is 1 and steps is 5, exactly one of them must be above 0"));
+  CHECK(contains(refused_training([](auto& plan) { plan.epochs = 0; }), "epochs is 0 and steps is 0"));
+  Plan plan;
+  plan.training.epochs = 0;
+  plan.training.steps = 5;
+  CHECK_NOTHROW(plan.validate());
+}
+
+TEST_CASE("the learning rate follows its schedule from round to round") {
+  TrainingPlan plan;
+  plan.learning_rate = 0.8;
+  plan.schedule_factor = 0.5;
+  plan.schedule_period = 4;
+  const auto rate = [&](Schedule schedule, std::uint64_t round) {
+    plan.schedule = schedule;
+    return plan.learning_rate_at(round);
+  };
+  for (const std::uint64_t round : {1U, 2U, 100U}) CHECK(rate(Schedule::constant, round) == 0.8);
+  CHECK(rate(Schedule::step, 1) == 0.8);
+  CHECK(rate(Schedule::step, 4) == 0.8);
+  CHECK(rate(Schedule::step, 5) == 0.4);
+  CHECK(rate(Schedule::step, 8) == 0.4);
+  CHECK(rate(Schedule::step, 9) == 0.2);
+  CHECK(rate(Schedule::exponential, 1) == 0.8);
+  CHECK(rate(Schedule::exponential, 2) == 0.4);
+  CHECK(rate(Schedule::exponential, 4) == 0.1);
+  CHECK(rate(Schedule::cosine, 1) == 0.8);
+  CHECK(rate(Schedule::cosine, 3) == doctest::Approx(0.6));
+  CHECK(rate(Schedule::cosine, 2) == doctest::Approx(0.6 + 0.2 * std::sqrt(0.5)));
+  CHECK(rate(Schedule::cosine, 5) == doctest::Approx(0.4));
+  CHECK(rate(Schedule::cosine, 5000) == rate(Schedule::cosine, 5));
+}
+
+TEST_CASE("optimizers and schedules go by name and unknown ones are refused with the known (I9)") {
+  for (const Optimizer each : {Optimizer::sgd, Optimizer::adam})
+    CHECK(optimizer_from_name(name(each)) == each);
+  for (const Schedule each : {Schedule::constant, Schedule::step, Schedule::exponential, Schedule::cosine}) {
+    CHECK(schedule_from_name(name(each)) == each);
+  }
+  CHECK(contains(refusal(ErrorCode::invalid_argument, [] { optimizer_from_name("sdg"); }),
+                 "there is no optimizer 'sdg', the known ones are sgd, adam"));
+  CHECK(contains(refusal(ErrorCode::invalid_argument, [] { schedule_from_name(""); }), "cosine"));
+}
