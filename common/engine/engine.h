@@ -29,9 +29,9 @@ struct TrainingProgress {
 using ProgressCallback = std::function<bool(const TrainingProgress&)>;
 
 struct TrainingResult {
-  std::uint64_t steps = 0;   ///< Batches done.
-  double loss = 0.0;         ///< Mean over the last epoch's (or, with steps, over all) examples, as trained.
-  bool cancelled = false;    ///< The callback said stop; the weights are as the last batch left them.
+  std::uint64_t steps = 0;  ///< Batches done.
+  double loss = 0.0;        ///< Mean over the last epoch's (or, with steps, over all) examples, as trained.
+  bool cancelled = false;   ///< The callback said stop; the weights are as the last batch left them.
 };
 
 struct Evaluation {
@@ -82,11 +82,12 @@ class Model {
 
 /// A model named instead of brought.
 struct Architecture {
-  std::string name;                       ///< linear, mlp, cnn1d, cnn2d or lstm
-  std::vector<std::int64_t> input_shape;  ///< Of one example: {columns}, {channels, length}, {channels, h, w}, {length}
-  std::int64_t outputs = 0;               ///< Classes or values
-  std::vector<std::int64_t> hidden;       ///< Widths of hidden layers; empty: the architecture's own
-  std::int64_t vocabulary = 0;            ///< lstm: how many characters there are
+  std::string name;  ///< linear, mlp, cnn1d, cnn2d or lstm
+  std::vector<std::int64_t>
+      input_shape;           ///< Of one example: {columns}, {channels, length}, {channels, h, w}, {length}
+  std::int64_t outputs = 0;  ///< Classes or values
+  std::vector<std::int64_t> hidden;  ///< Widths of hidden layers; empty: the architecture's own
+  std::int64_t vocabulary = 0;       ///< lstm: how many characters there are
 };
 
 /// The one door to a machine learning library. Thread-safe; shared by all models it opens, which keep what
