@@ -13,7 +13,9 @@ const Message* verified_message(std::span<const std::byte> payload) {
   flatbuffers::Verifier verifier(data, payload.size(), limits::message_depth, limits::message_tables);
   if (!VerifyMessageBuffer(verifier)) return nullptr;
   const Message* message = GetMessage(data);
-  return message->body() == nullptr ? nullptr : message;
+  // The verifier lets bodies pass that it does not know, unread.
+  const bool known = message->body_type() > Body::NONE && message->body_type() <= Body::MAX;
+  return known && message->body() != nullptr ? message : nullptr;
 }
 
 std::string_view text_of(const flatbuffers::String* field) {
@@ -46,7 +48,9 @@ std::vector<std::string> negotiated_features(
   if (theirs == nullptr) return common;
   for (flatbuffers::uoffset_t i = 0; i < std::min<std::size_t>(theirs->size(), limits::features); ++i) {
     const std::string_view feature = text_of(theirs->Get(i));
-    if (std::find(ours.begin(), ours.end(), feature) != ours.end()) common.emplace_back(feature);
+    const bool shared = std::find(ours.begin(), ours.end(), feature) != ours.end();
+    const bool repeated = std::find(common.begin(), common.end(), feature) != common.end();
+    if (shared && !repeated) common.emplace_back(feature);
   }
   return common;
 }

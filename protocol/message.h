@@ -15,8 +15,9 @@
 /// Messages: verified before they are read, built in one call.
 namespace fl::wire {
 
-/// The message in a frame's payload, or null where it does not verify within limits.h (I8). The pointer is
-/// into `payload` and valid as long as it is. Fields may still be absent: see the accessors below.
+/// The message in a frame's payload, or null where it does not verify within limits.h or its body is of a
+/// kind that this version does not know (I8). The pointer is into `payload`, which must be 8-byte aligned as
+/// a Frame's is, and valid as long as it is. Fields may still be absent: see the accessors below.
 const Message* verified_message(std::span<const std::byte> payload);
 
 /// Builds a message around a body that `make` creates: make(FlatBufferBuilder&) returns the body's offset.
@@ -46,7 +47,7 @@ const char* body_name(const Message& message);
 
 /// The highest version in both ranges; 0 where there is none.
 std::uint16_t negotiated_version(std::uint16_t their_min, std::uint16_t their_max);
-/// Their features that are among ours, in their order, within limits.h.
+/// Their features that are among ours, each once, in their order, within limits.h.
 std::vector<std::string> negotiated_features(
     const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* theirs,
     std::span<const std::string_view> ours);
