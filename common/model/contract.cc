@@ -48,7 +48,7 @@ void check_specs(const std::vector<TensorSpec>& specs, const std::string& kind) 
   }
   std::unordered_set<std::string> seen;
   for (const TensorSpec& spec : specs) {
-    const std::string what = "the " + kind + " " + names::quoted(spec.name);
+    const std::string what = std::string("the ").append(kind).append(" ").append(names::quoted(spec.name));
     const std::string fault = names::name_fault(spec.name);
     if (!fault.empty()) refuse("the name of " + what + " " + fault);
     if (!seen.insert(spec.name).second) refuse("the name of " + what + " is there twice");

@@ -70,7 +70,7 @@ void check_column_names(const DataContract& data) {
   const std::string fault = names::name_fault(data.label);
   if (!fault.empty())
     refuse("the name of the data's label column " + names::quoted(data.label) + " " + fault);
-  if (seen.count(data.label) != 0) {
+  if (seen.contains(data.label)) {
     refuse("the data's label column " + names::quoted(data.label) +
            " is one of its columns, it must be another");
   }

@@ -39,7 +39,7 @@ std::string_view name(Role role) {
 void Layout::add(std::string name, Datatype archive_type, Shape shape, Role role) {
   const std::string fault = names::name_fault(name);
   if (!fault.empty()) refuse(name, fault);
-  if (names_.count(name) != 0) refuse(name, "is taken: every tensor of a layout has its own");
+  if (names_.contains(name)) refuse(name, "is taken: every tensor of a layout has its own");
   if (role == Role::trained && !entries_.empty() && entries_.back().role == Role::buffer) {
     throw Error(ErrorCode::invalid_data, "the trained tensor " + names::quoted(name) +
                                              " follows a buffer, trained tensors come first");

@@ -23,7 +23,7 @@ constexpr std::uint32_t week_seconds = 7 * 24 * 3600;
 
 std::string text_of(double value) {
   std::array<char, 32> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
   return {digits.data(), end};
 }
 

@@ -28,13 +28,11 @@ constexpr std::array<DatatypeRow, 9> datatypes{{{Datatype::boolean, "BOOL", 1},
                                                 {Datatype::fp64, "FP64", 8}}};
 
 const DatatypeRow& row(Datatype datatype) {
-  const auto found = std::find_if(datatypes.begin(), datatypes.end(),
-                                  [&](const DatatypeRow& each) { return each.datatype == datatype; });
-  if (found == datatypes.end()) {
-    throw Error(ErrorCode::invalid_data,
-                "there is no datatype number " + std::to_string(static_cast<unsigned>(datatype)));
+  for (const DatatypeRow& each : datatypes) {
+    if (each.datatype == datatype) return each;
   }
-  return *found;
+  throw Error(ErrorCode::invalid_data,
+              "there is no datatype number " + std::to_string(static_cast<unsigned>(datatype)));
 }
 
 template <typename Value>
