@@ -100,7 +100,7 @@ std::optional<Part> TaskRunner::part(const Digest& hash) const {
 
 std::string TaskRunner::state() const {
   if (finished()) return "finished: " + std::to_string(task_.plan.round.rounds) + " rounds";
-  const std::string where = "round " + std::to_string(round_->number()) + " " + name(round_->phase());
+  const std::string where = "round " + std::to_string(round_->number()) + " " + server::name(round_->phase());
   if (round_->phase() == RoundPhase::selecting) {
     return where + ": " + std::to_string(round_->waiting()) + " of " + std::to_string(task_.plan.round.goal) +
            " devices";

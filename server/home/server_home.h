@@ -14,23 +14,26 @@ namespace fl::server {
 
 /// The server's settings, from fl-server.ini in its home (Boost.Program_options syntax).
 struct ServerConfig {
-  net::Endpoint listen{"0.0.0.0", 7443};      ///< listen = ADDRESS:PORT; port 0 takes a free one.
-  std::string public_host = "127.0.0.1";      ///< host = NAME: what tokens tell devices, and what the certificate is for.
-  std::uint32_t max_connections = 10'000;     ///< max-connections: further ones are closed at once.
-  std::uint32_t max_transfers = 16;           ///< max-transfers: uploads and downloads at a time.
-  std::uint32_t device_certificate_days = 30; ///< device-certificate-days
-  std::string log_level = "info";             ///< log-level: trace, debug, info, warn, error
+  /// listen = ADDRESS:PORT; port 0 takes a free one.
+  net::Endpoint listen{"0.0.0.0", 7443};
+  /// host = NAME: what tokens tell devices, and what the certificate is for.
+  std::string public_host = "127.0.0.1";
+  std::uint32_t max_connections = 10'000;      ///< max-connections: further ones are closed at once.
+  std::uint32_t max_transfers = 16;            ///< max-transfers: uploads and downloads at a time.
+  std::uint32_t device_certificate_days = 30;  ///< device-certificate-days
+  std::string log_level = "info";              ///< log-level: trace, debug, info, warn, error, off
 };
 
 /// A server's folder: fl-server.ini, authority.pem/.key, server.pem/.key, signing.key, ledger.db, blobs/,
 /// spool/, admin.sock, lock. Made once by create(); a value of paths and loaded keys afterwards. Any thread.
 class ServerHome {
  public:
-  /// Makes the folder with fresh keys (0600), certificates, configuration and database. Throws
-  /// Error(already_exists) where there is a home already, and leaves it as it was.
+  /// Makes the folder (0700) with fresh keys (0600), certificates, configuration and database: all of it or
+  /// nothing. Throws Error: already_exists where there is a home already or the folder is not empty, and
+  /// leaves it as it was; invalid_argument naming the setting of `config` that is wrong.
   static ServerHome create(const std::filesystem::path& folder, const ServerConfig& config, Timestamp now);
   /// Throws Error: not_found where there is none, saying how to make one; invalid_argument naming file, line
-  /// and key of a wrong setting.
+  /// and key of a setting that is wrong or unknown, the latter with the nearest known one.
   static ServerHome open(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -45,11 +48,12 @@ class ServerHome {
   SigningKey signing_key() const;
 
   /// Holds the home for this process alone until the result goes. Throws Error(failed_precondition) naming
-  /// the process that has it.
+  /// the process that has it, after waiting up to a second for one that is about to end.
   FileDescriptor lock() const;
 
  private:
-  ServerHome(std::filesystem::path folder, ServerConfig config) : folder_(std::move(folder)), config_(std::move(config)) {}
+  ServerHome(std::filesystem::path folder, ServerConfig config)
+      : folder_(std::move(folder)), config_(std::move(config)) {}
 
   std::filesystem::path folder_;
   ServerConfig config_;

@@ -14,6 +14,8 @@ using namespace fl::server;
 
 namespace {
 
+__extension__ using Integer = __int128;
+
 struct Update {
   std::uint32_t weight;
   std::vector<float> delta;
@@ -52,19 +54,19 @@ bool same_bits(std::span<const double> a, std::span<const double> b) {
 }
 
 /// weight · value in units of the quantum, rounded half to even, by integers only.
-__int128 in_quanta(std::uint32_t weight, float value, double quantum) {
+Integer in_quanta(std::uint32_t weight, float value, double quantum) {
   int value_exponent = 0;
   const float fraction = std::frexp(value, &value_exponent);
-  __int128 mantissa = static_cast<__int128>(std::ldexp(static_cast<double>(fraction), 24)) * weight;
+  Integer mantissa = static_cast<Integer>(std::ldexp(static_cast<double>(fraction), 24)) * weight;
   int shift = value_exponent - 24 - std::ilogb(quantum);
   if (shift >= 0) return mantissa << shift;
   if (shift < -100) return 0;
   const bool negative = mantissa < 0;
   if (negative) mantissa = -mantissa;
-  const __int128 whole = mantissa >> -shift;
-  const __int128 rest = mantissa - (whole << -shift);
-  const __int128 half = static_cast<__int128>(1) << (-shift - 1);
-  const __int128 rounded = whole + (rest > half || (rest == half && whole % 2 != 0) ? 1 : 0);
+  const Integer whole = mantissa >> -shift;
+  const Integer rest = mantissa - (whole << -shift);
+  const Integer half = static_cast<Integer>(1) << (-shift - 1);
+  const Integer rounded = whole + (rest > half || (rest == half && whole % 2 != 0) ? 1 : 0);
   return negative ? -rounded : rounded;
 }
 
@@ -75,7 +77,7 @@ TEST_CASE("the fold equals the exact sum of the rounded terms computed with inte
   const double quantum = fold_quantum(50, 10'000, 16.0);
   const ExactFold fold = fold_of(updates, quantum);
   for (std::size_t i = 0; i < fold.size(); ++i) {
-    __int128 sum = 0;
+    Integer sum = 0;
     for (const Update& update : updates) sum += in_quanta(update.weight, update.delta[i], quantum);
     CHECK(fold.sum()[i] == static_cast<double>(static_cast<long long>(sum)) * quantum);
   }
