@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/agent/work.h"
+
+namespace fl::client {
+
+/// What became of an announced update, as far as the device does something about it.
+enum class Settlement : std::uint8_t {
+  done,       ///< It is in the ledger.
+  dropped,    ///< It will not be taken; other work may be had at once.
+  unwelcome,  ///< It will not be taken, and the same work would give the same again: not before the round
+              ///< ends.
+  retry,      ///< Send it again later.
+};
+
+/// What a device does next: the pure half of the agent. Events come in through the methods, next() says what
+/// to do about them; no socket, clock, thread or file. Outlives connections, so that a finished update does.
+///
+/// For each task: a newer version is adopted before anything is asked for; work is asked for by one request
+/// at a time; one task trains at a time; a finished update is announced before new work is asked for.
+class Agenda {
+ public:
+  struct Step {
+    enum class Kind : std::uint8_t { announce, adopt, train, ask, rest };
+    Kind kind = Kind::rest;
+    std::string task;  ///< Empty for rest.
+    Moment until;      ///< rest: nothing changes before, unless something comes.
+  };
+
+  /// A device that does not train only adopts.
+  explicit Agenda(bool trains) : trains_(trains) {}
+
+  /// A connection begins: what was asked for or offered on the last one is void, training and a finished
+  /// update are not.
+  void begin_connection();
+  /// The device takes part in a task and holds this version of it; 0: none.
+  void take_part(const std::string& task, std::uint64_t held);
+  /// The server's answer where it has nothing newer.
+  void newest_is(const std::string& task, std::uint64_t version);
+  /// Ignored where it is not newer than what is held, known or was refused.
+  void noticed(Notice notice);
+  void offered(Offer offer);
+  void told_to_wait(const std::string& task, Moment until);
+  void has_examples(const std::string& task, std::uint64_t training_examples);
+
+  /// What to do now. An offer whose deadline has passed, or whose version is not held and will not be, is
+  /// forgotten.
+  Step next(Moment now);
+
+  /// For adopt: the notice, which is pending no longer.
+  Notice take_notice(const std::string& task);
+  /// Whether a newer notice came since.
+  bool has_notice(const std::string& task) const;
+  void adopted(const std::string& task, std::uint64_t version);
+  /// The version is not to be had again.
+  void refused(const std::string& task, std::uint64_t version);
+
+  void asked(const std::string& task);
+
+  /// For train: the offer, which the device now trains on.
+  Offer begin_training(const std::string& task);
+  /// Whether training goes on that is worth nothing any more, because its round has ended.
+  bool training_is_void() const;
+  bool is_training() const { return training_.has_value(); }
+  /// Training ended with an update, or without: then work is asked for again after `ask_from`.
+  void trained(std::shared_ptr<const FinishedUpdate> update);
+  void training_failed(Moment ask_from);
+
+  std::shared_ptr<const FinishedUpdate> update_of(const std::string& task) const;
+  /// For retry, `again` is when; after the third time the update is dropped. Returns whether it was.
+  bool settled(const std::string& task, Settlement settlement, Moment again);
+
+ private:
+  struct Task {
+    std::uint64_t held = 0;
+    std::uint64_t newest = 0;   // as far as the server has said
+    std::uint64_t refused = 0;  // the highest version that was not adopted
+    std::uint64_t examples = 0;
+    std::optional<Notice> notice;
+    bool asked = false;
+    Moment ask_from = Moment::min();    // the server's wish, void on another connection
+    Moment hold_until = Moment::min();  // the device's own, void with another version
+    std::optional<Offer> offer;
+    std::shared_ptr<const FinishedUpdate> update;
+    Moment announce_from = Moment::min();
+    unsigned retries = 0;
+  };
+
+  static bool offer_is_dead(const Task& task, Moment now);
+  bool may_ask(const Task& task) const;
+  std::optional<Step> announcement(Moment now) const;
+  std::optional<Step> adoption() const;
+  std::optional<Step> training();
+  std::optional<Step> question(Moment now) const;
+  Moment next_change() const;
+
+  bool trains_;
+  std::map<std::string, Task> tasks_;
+  std::optional<Offer> training_;
+};
+
+}  // namespace fl::client

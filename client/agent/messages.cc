@@ -1,0 +1,203 @@
+#include "client/agent/messages.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+
+#include "client/agent/software.h"
+#include "protocol/limits.h"
+
+namespace fl::client {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+
+constexpr auto longest_deadline = std::chrono::hours(24 * 7);
+
+[[noreturn]] void refuse_offer(const std::string& what) {
+  throw Error(ErrorCode::protocol, "the server offers work that cannot be done: " + what);
+}
+
+TrainingPlan plan_from(const wire::TrainingPlan& plan) {
+  if (plan.optimizer() > wire::Optimizer::MAX || plan.schedule() > wire::Schedule::MAX) {
+    refuse_offer("an optimizer or a schedule that this version does not know");
+  }
+  TrainingPlan result;
+  result.optimizer = static_cast<Optimizer>(plan.optimizer());
+  result.learning_rate = plan.learning_rate();
+  result.momentum = plan.momentum();
+  result.weight_decay = plan.weight_decay();
+  result.beta1 = plan.beta1();
+  result.beta2 = plan.beta2();
+  result.epsilon = plan.epsilon();
+  result.schedule = static_cast<Schedule>(plan.schedule());
+  result.schedule_period = plan.schedule_period();
+  result.schedule_factor = plan.schedule_factor();
+  result.epochs = plan.epochs();
+  result.steps = plan.steps();
+  result.batch_size = plan.batch_size();
+  result.proximal_mu = plan.proximal_mu();
+  result.gradient_clip = plan.gradient_clip();
+  try {
+    result.validate();
+  } catch (const Error& error) {
+    refuse_offer(error.what());
+  }
+  return result;
+}
+
+ErrorCode code_of(wire::RefusalCode code) {
+  switch (code) {
+    case wire::RefusalCode::token:
+    case wire::RefusalCode::revoked:
+      return ErrorCode::unauthenticated;
+    case wire::RefusalCode::busy:
+    case wire::RefusalCode::internal:
+      return ErrorCode::unavailable;
+    case wire::RefusalCode::version:
+      return ErrorCode::failed_precondition;
+    case wire::RefusalCode::not_found:
+      return ErrorCode::not_found;
+    default:
+      return ErrorCode::protocol;
+  }
+}
+
+}  // namespace
+
+// The wire's enumerations are the plan's own, number for number.
+static_assert(static_cast<int>(wire::Optimizer::adam) == static_cast<int>(Optimizer::adam));
+static_assert(static_cast<int>(wire::Schedule::cosine) == static_cast<int>(Schedule::cosine));
+
+flatbuffers::DetachedBuffer hello_message() {
+  return wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {
+    const auto software = builder.CreateString(software_name);
+    const auto features = builder.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::String>>());
+    return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max, features,
+                             software);
+  });
+}
+
+flatbuffers::DetachedBuffer keep_alive_message() {
+  return wire::make_message<wire::KeepAlive>(
+      [](FlatBufferBuilder& builder) { return wire::CreateKeepAlive(builder); });
+}
+
+flatbuffers::DetachedBuffer subscribe_message(const std::string& task, std::uint64_t held_version) {
+  return wire::make_message<wire::Subscribe>([&](FlatBufferBuilder& builder) {
+    return wire::CreateSubscribe(builder, builder.CreateString(task), held_version);
+  });
+}
+
+flatbuffers::DetachedBuffer fetch_message(const Digest& hash, std::uint64_t offset) {
+  return wire::make_message<wire::Fetch>([&](FlatBufferBuilder& builder) {
+    return wire::CreateFetch(builder, wire::field_of(builder, hash.bytes), offset);
+  });
+}
+
+flatbuffers::DetachedBuffer work_request_message(const std::string& task, std::uint64_t version,
+                                                 std::uint64_t examples) {
+  return wire::make_message<wire::WorkRequest>([&](FlatBufferBuilder& builder) {
+    return wire::CreateWorkRequest(builder, builder.CreateString(task), version, examples);
+  });
+}
+
+flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update) {
+  return wire::make_message<wire::UpdateAnnounce>([&](FlatBufferBuilder& builder) {
+    const auto task = builder.CreateString(update.task);
+    const auto layout_hash = wire::field_of(builder, update.layout_hash.bytes);
+    const auto hash = wire::field_of(builder, update.hash.bytes);
+    wire::UpdateAnnounceBuilder announce(builder);
+    announce.add_task(task);
+    announce.add_round(update.round);
+    announce.add_version(update.version);
+    announce.add_layout_hash(layout_hash);
+    announce.add_hash(hash);
+    announce.add_length(update.delta.size() * sizeof(float));
+    announce.add_examples(update.examples);
+    announce.add_steps(update.steps);
+    announce.add_train_loss(update.train_loss);
+    announce.add_test_examples(
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(update.test.examples, UINT32_MAX)));
+    announce.add_test_loss(update.test.loss);
+    announce.add_test_accuracy(update.test.accuracy.value_or(-1.0));
+    return announce.Finish();
+  });
+}
+
+flatbuffers::DetachedBuffer renew_message(ByteView certificate_request) {
+  return wire::make_message<wire::RenewRequest>([&](FlatBufferBuilder& builder) {
+    return wire::CreateRenewRequest(builder, wire::field_of(builder, certificate_request));
+  });
+}
+
+flatbuffers::DetachedBuffer enrol_message(ByteView token, ByteView certificate_request,
+                                          const std::string& name) {
+  return wire::make_message<wire::EnrolRequest>([&](FlatBufferBuilder& builder) {
+    const auto secret = wire::field_of(builder, token);
+    const auto request = wire::field_of(builder, certificate_request);
+    return wire::CreateEnrolRequest(builder, secret, request, builder.CreateString(name));
+  });
+}
+
+Notice notice_from(const wire::VersionNotice& message) {
+  Notice notice;
+  notice.task = wire::text_of(message.task());
+  notice.version = message.version();
+  notice.manifest.text = as_text(wire::bytes_of(message.manifest()));
+  const ByteView signature = wire::bytes_of(message.signature());
+  if (signature.size() != notice.manifest.signature.size()) {
+    throw Error(ErrorCode::protocol, "the server sends a manifest whose signature has not 64 bytes");
+  }
+  std::copy(signature.begin(), signature.end(), notice.manifest.signature.begin());
+  return notice;
+}
+
+Offer offer_from(const wire::WorkOffer& message, Moment now) {
+  if (message.plan() == nullptr) refuse_offer("it has no plan");
+  if (message.max_examples() == 0) refuse_offer("no example may count");
+  if (!std::isfinite(message.max_delta()) || message.max_delta() <= 0.0F)
+    refuse_offer("the cap on deltas is no cap");
+  Offer offer;
+  offer.task = wire::text_of(message.task());
+  offer.round = message.round();
+  offer.version = message.version();
+  offer.plan = plan_from(*message.plan());
+  offer.seed = message.seed();
+  offer.max_examples = message.max_examples();
+  offer.max_delta = message.max_delta();
+  const std::chrono::milliseconds time(message.deadline_ms());
+  offer.deadline = now + std::min<std::chrono::milliseconds>(time, longest_deadline);
+  return offer;
+}
+
+Error error_from(const wire::Refusal& refusal) {
+  const std::string sentence = sentence_of(refusal.sentence());
+  return {code_of(refusal.code()), sentence.empty() ? "the server refuses without saying why" : sentence};
+}
+
+Settlement settlement_of(wire::Outcome outcome) {
+  switch (outcome) {
+    case wire::Outcome::accepted:
+    case wire::Outcome::already_accepted:
+      return Settlement::done;
+    case wire::Outcome::wrong_hash:
+    case wire::Outcome::server_failure:
+      return Settlement::retry;
+    case wire::Outcome::round_closed:
+    case wire::Outcome::not_selected:
+    case wire::Outcome::stale_version:
+      return Settlement::dropped;
+    default:
+      return Settlement::unwelcome;
+  }
+}
+
+std::string sentence_of(const flatbuffers::String* sentence) {
+  std::string text(wire::text_of(sentence).substr(0, limits::sentence_bytes));
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+}  // namespace fl::client

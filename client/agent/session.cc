@@ -1,0 +1,233 @@
+#include "client/agent/session.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/this_coro.hpp>
+
+#include "client/agent/messages.h"
+#include "common/base/error.h"
+#include "common/net/certificates.h"
+#include "common/net/tls.h"
+#include "protocol/limits.h"
+
+namespace fl::client {
+namespace {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using Kind = AgentEvent::Kind;
+using Steady = std::chrono::steady_clock;
+
+/// New examples, and the wall clock's jumps, are noticed after so long.
+constexpr std::chrono::seconds longest_rest{15};
+/// What a server may tell a device to wait for work.
+constexpr std::chrono::milliseconds shortest_wait{100};
+constexpr std::chrono::milliseconds longest_wait{std::chrono::hours(1)};
+constexpr std::chrono::milliseconds wait_after_refusal{std::chrono::minutes(1)};
+
+Steady::duration keep_alive_of(const wire::Welcome& welcome) {
+  const std::chrono::milliseconds asked(welcome.keep_alive_ms());
+  return std::clamp<std::chrono::milliseconds>(asked, std::chrono::seconds(1), limits::idle_time / 3);
+}
+
+const wire::Welcome& welcome_in(const wire::Message& message) {
+  if (const auto* refusal = message.body_as_Refusal()) throw error_from(*refusal);
+  const auto* welcome = message.body_as_Welcome();
+  if (welcome == nullptr) throw Error(ErrorCode::protocol, "the server does not answer Hello with Welcome");
+  if (welcome->version() < limits::protocol_version_min ||
+      welcome->version() > limits::protocol_version_max) {
+    throw Error(ErrorCode::protocol, "the server chose a protocol version that this device does not speak");
+  }
+  return *welcome;
+}
+
+std::set<std::string> tasks_in(const wire::Welcome& welcome) {
+  std::set<std::string> tasks;
+  if (welcome.tasks() == nullptr) return tasks;
+  for (const auto* task : *welcome.tasks()) {
+    if (task->size() <= limits::name_bytes && tasks.size() < limits::tasks) tasks.insert(task->str());
+  }
+  return tasks;
+}
+
+}  // namespace
+
+awaitable<void> Session::run() {
+  std::exception_ptr failure;
+  try {
+    co_await connect();
+    co_await subscribe();
+    got_through_ = true;
+    co_await converse();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  link_.reset();  // what reads and keeps the connection alive ends with it
+  if (failure) std::rethrow_exception(failure);
+}
+
+awaitable<void> Session::connect() {
+  const DeviceHome& home = context_.parts.home;
+  const net::Identity identity = home.identity();
+  renew_at_ = net::renewal_time(identity.certificate);
+  auto connection = co_await net::Connection::connect(home.settings().server,
+                                                      net::TlsContext::for_device(identity, home.authority()),
+                                                      limits::handshake_time);
+  connection->set_limits(limits::message_bytes, 0);
+  co_await connection->write_message(hello_message(), limits::frame_time);
+  const wire::Welcome& welcome = welcome_in(*co_await connection->read_message(limits::hello_time));
+  tasks_ = tasks_in(welcome);
+  const Steady::duration keep_alive = keep_alive_of(welcome);
+  connection->set_limits(limits::message_bytes, limits::chunk_bytes);
+  link_ = std::make_unique<Link>(std::move(connection), co_await asio::this_coro::executor, keep_alive,
+                                 [this](const wire::Message& message) { take_push(message); });
+  tell(Kind::connected, "",
+       "connected to " + home.settings().server.text() + " (" + std::to_string(tasks_.size()) +
+           (tasks_.size() == 1 ? " task)" : " tasks)"));
+}
+
+awaitable<void> Session::subscribe() {
+  context_.agenda.begin_connection();
+  for (const std::string& task : tasks_) {
+    const std::shared_ptr<ModelStore> store = context_.parts.models.find(task);
+    const std::optional<StoredVersion> champion = store ? store->champion() : std::nullopt;
+    const std::uint64_t held = champion ? champion->manifest.version : 0;
+    context_.agenda.take_part(task, held);
+    co_await link_->send(subscribe_message(task, held));
+    const Moment deadline = Steady::now() + limits::reply_time;
+    while (!answered_.contains(task)) {
+      co_await handle_stray_answer();
+      if (Steady::now() >= deadline)
+        throw Error(ErrorCode::timeout, "the server does not answer a subscription");
+      co_await link_->rest(deadline);
+    }
+  }
+}
+
+awaitable<void> Session::converse() {
+  for (;;) {
+    co_await handle_stray_answer();
+    if (context_.parts.clock.now() >= renew_at_) co_await renew();
+    count_examples();
+    const Agenda::Step step = context_.agenda.next(Steady::now());
+    if (!co_await perform(step)) co_return;
+  }
+}
+
+awaitable<bool> Session::perform(Agenda::Step step) {
+  if (purpose_ == Purpose::fetch_newest && step.kind != Agenda::Step::Kind::adopt) co_return false;
+  switch (step.kind) {
+    case Agenda::Step::Kind::announce:
+      co_await announce(step.task);
+      break;
+    case Agenda::Step::Kind::adopt:
+      co_await adopt(step.task);
+      break;
+    case Agenda::Step::Kind::train:
+      context_.trainer.begin(step.task);
+      break;
+    case Agenda::Step::Kind::ask:
+      co_await ask(step.task);
+      break;
+    case Agenda::Step::Kind::rest:
+      co_await link_->rest(rest_until(step));
+      break;
+  }
+  co_return true;
+}
+
+Moment Session::rest_until(const Agenda::Step& step) const {
+  return std::min(step.until, Steady::now() + longest_rest);
+}
+
+void Session::count_examples() {
+  for (const std::string& task : tasks_) {
+    context_.agenda.has_examples(task, context_.parts.examples.count(task, Side::training));
+  }
+}
+
+/// Nothing was asked, so this can only be a refusal of what is answered by a push: work, a subscription.
+awaitable<void> Session::handle_stray_answer() {
+  if (!link_->has_answer()) co_return;
+  const Link::Answer answer = co_await link_->answer(limits::reply_time);
+  const auto& refusal = answer.as<wire::Refusal>();
+  const Error error = error_from(refusal);
+  if (!got_through_) throw error;
+  tell(Kind::trouble, "", std::string("the server refuses: ") + error.what());
+  for (const std::string& task : tasks_)
+    context_.agenda.told_to_wait(task, Steady::now() + wait_after_refusal);
+}
+
+void Session::take_push(const wire::Message& message) {
+  const Moment now = Steady::now();
+  std::string task;
+  if (const auto* notice = message.body_as_VersionNotice()) {
+    task = wire::text_of(notice->task());
+    if (tasks_.contains(task)) context_.agenda.noticed(notice_from(*notice));
+    if (context_.agenda.training_is_void()) context_.trainer.cancel();
+    answered_.insert(task);
+  } else if (const auto* subscribed = message.body_as_Subscribed()) {
+    task = wire::text_of(subscribed->task());
+    if (tasks_.contains(task)) context_.agenda.newest_is(task, subscribed->version());
+    answered_.insert(task);
+  } else if (const auto* offer = message.body_as_WorkOffer()) {
+    task = wire::text_of(offer->task());
+    if (tasks_.contains(task)) context_.agenda.offered(offer_from(*offer, now));
+  } else if (const auto* later = message.body_as_WorkLater()) {
+    task = wire::text_of(later->task());
+    const std::chrono::milliseconds wait(later->retry_after_ms());
+    if (tasks_.contains(task)) {
+      context_.agenda.told_to_wait(task, now + std::clamp(wait, shortest_wait, longest_wait));
+      tell(Kind::waiting, task, "no work for " + task + " now: " + sentence_of(later->reason()));
+    }
+  }
+  if (!tasks_.contains(task)) {
+    throw Error(ErrorCode::protocol,
+                std::string("the server sent ") + wire::body_name(message) + " for a task that it has not");
+  }
+}
+
+awaitable<void> Session::ask(std::string task) {
+  const std::shared_ptr<ModelStore> store = context_.parts.models.find(task);
+  const std::optional<StoredVersion> champion = store ? store->champion() : std::nullopt;
+  if (!champion) {
+    context_.agenda.take_part(task, 0);
+    co_return;
+  }
+  context_.agenda.asked(task);
+  const std::uint64_t examples = context_.parts.examples.count(task, Side::training);
+  co_await link_->send(work_request_message(task, champion->manifest.version, examples));
+}
+
+awaitable<void> Session::renew() {
+  const net::PrivateKey key = net::PrivateKey::generate();
+  co_await link_->send(renew_message(net::make_request(key)));
+  const Link::Answer answer = co_await link_->answer(limits::reply_time);
+  if (const auto* refusal = answer.message().body_as_Refusal()) {
+    renew_at_ = context_.parts.clock.now() + std::chrono::hours(1);
+    tell(Kind::trouble, "",
+         std::string("the certificate is not renewed, trying again in an hour: ") +
+             error_from(*refusal).what());
+    co_return;
+  }
+  const auto& reply = answer.as<wire::RenewReply>();
+  const auto certificate = net::Certificate::from_der(wire::bytes_of(reply.certificate()));
+  if (certificate.common_name() != context_.parts.home.settings().device) {
+    throw Error(ErrorCode::protocol, "the server sent a certificate for another device");
+  }
+  context_.parts.home.replace_identity({certificate, key});
+  renew_at_ = net::renewal_time(certificate);
+  tell(Kind::certificate_renewed, "", "the certificate was renewed");
+}
+
+void Session::wake() {
+  if (link_) link_->wake();
+}
+
+void Session::tell(Kind kind, const std::string& task, const std::string& sentence) const {
+  client::tell(context_.parts.on_event, kind, task, sentence);
+}
+
+}  // namespace fl::client

@@ -1,0 +1,64 @@
+// The half of a session that is about updates: announcing one and sending it.
+
+#include <chrono>
+#include <string>
+
+#include "client/agent/describe.h"
+#include "client/agent/messages.h"
+#include "client/agent/session.h"
+#include "common/base/error.h"
+#include "protocol/limits.h"
+
+namespace fl::client {
+namespace {
+
+using boost::asio::awaitable;
+using Kind = AgentEvent::Kind;
+
+constexpr std::chrono::seconds retry_after{5};
+/// The server hashes and syncs what it was sent before it answers, at this pace at least.
+constexpr std::uint64_t settling_bytes_per_second = 10'000'000;
+
+std::chrono::seconds settling_time(std::uint64_t bytes) {
+  return limits::reply_time + std::chrono::seconds(bytes / settling_bytes_per_second);
+}
+
+std::string name_of(const FinishedUpdate& update) {
+  return "round " + std::to_string(update.round) + " of " + update.task;
+}
+
+}  // namespace
+
+awaitable<void> Session::announce(std::string task) {
+  const std::shared_ptr<const FinishedUpdate> update = context_.agenda.update_of(task);
+  const ByteView bytes = as_bytes(std::span<const float>(update->delta));
+  co_await link_->send(announce_message(*update));
+  Link::Answer answer = co_await link_->answer(limits::reply_time);
+  if (const auto* go = answer.message().body_as_UpdateGo()) {
+    if (go->offset() > bytes.size()) {
+      throw Error(ErrorCode::protocol, "the server asks for an update from beyond its end");
+    }
+    co_await link_->send_bulk(bytes.subspan(go->offset()));
+    answer = co_await link_->answer(settling_time(bytes.size()));
+  }
+  settle(*update, answer.as<wire::UpdateReply>());
+}
+
+void Session::settle(const FinishedUpdate& update, const wire::UpdateReply& reply) {
+  const Settlement settlement = settlement_of(reply.outcome());
+  const std::string sentence = sentence_of(reply.sentence());
+  const std::string task = update.task;
+  if (settlement == Settlement::done) {
+    tell(Kind::update_accepted, task,
+         name_of(update) + ": the server has the update (" + std::to_string(update.examples) + " examples, " +
+             short_bytes(update.delta.size() * sizeof(float)) + ")");
+  }
+  const std::string name = name_of(update);
+  const bool dropped =
+      context_.agenda.settled(task, settlement, std::chrono::steady_clock::now() + retry_after);
+  if (settlement == Settlement::done) return;
+  tell(Kind::update_refused, task,
+       name + ": the update was not taken: " + sentence + (dropped ? "" : "; it will be sent again"));
+}
+
+}  // namespace fl::client

@@ -1,0 +1,113 @@
+// The half of a session that is about versions: fetching, trying and adopting them.
+
+#include <string>
+#include <utility>
+
+#include "client/agent/describe.h"
+#include "client/agent/session.h"
+#include "client/agent/workers.h"
+#include "common/base/error.h"
+#include "protocol/limits.h"
+
+namespace fl::client {
+namespace {
+
+using boost::asio::awaitable;
+using Kind = AgentEvent::Kind;
+
+std::string name_of(const Manifest& manifest) {
+  return "version " + std::to_string(manifest.version) + " of " + manifest.task;
+}
+
+void require_transferable(const Manifest& manifest) {
+  if (manifest.archive_bytes <= limits::transfer_bytes &&
+      manifest.weights_count <= limits::transfer_bytes / sizeof(float)) {
+    return;
+  }
+  throw Error(ErrorCode::resource_exhausted, name_of(manifest) + " is larger than a transfer may be");
+}
+
+}  // namespace
+
+awaitable<void> Session::adopt(std::string task) {
+  const Notice notice = context_.agenda.take_notice(task);
+  const std::shared_ptr<ModelStore> store = context_.parts.models.find_or_make(task);
+  std::optional<Manifest> manifest;
+  try {
+    manifest = store->check(notice.manifest);
+    require_transferable(*manifest);
+  } catch (const Error& error) {
+    refuse(notice, error.what());
+  }
+  if (!manifest) co_return;
+  co_await fetch_parts(*store, *manifest);
+  if (context_.agenda.has_notice(task)) co_return;  // it has been overtaken
+  co_await try_and_adopt(store, notice, *manifest);
+}
+
+awaitable<void> Session::fetch_parts(ModelStore& store, const Manifest& manifest) {
+  co_await fetch_part(store, manifest, manifest.archive_hash, manifest.archive_bytes);
+  co_await fetch_part(store, manifest, manifest.weights_hash, manifest.weights_count * sizeof(float));
+}
+
+awaitable<void> Session::fetch_part(ModelStore& store, const Manifest& manifest, Digest hash,
+                                    std::uint64_t bytes) {
+  if (store.has_part(hash)) co_return;
+  PartFile part = store.begin_part(hash, bytes);
+  Moment due = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  const auto report = [&] {
+    if (std::chrono::steady_clock::now() < due) return;
+    due = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    tell(Kind::fetching, manifest.task,
+         name_of(manifest) + ": fetched " + short_bytes(part.offset()) + " of " + short_bytes(part.bytes()));
+  };
+  if (!part.complete()) co_await link_->fetch(hash, part, report);
+  part.finish();
+}
+
+awaitable<void> Session::try_and_adopt(std::shared_ptr<ModelStore> store, Notice notice, Manifest manifest) {
+  TriedVersion tried;
+  std::string fault;
+  try {
+    tried = co_await on_worker(context_.workers, [&] {
+      return try_version(*context_.parts.engine(), *store, manifest, context_.parts.examples, context_.stop);
+    });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw;
+    fault = error.what();
+  }
+  const std::optional<StoredVersion> champion = store->champion();
+  if (fault.empty() &&
+      judge(tried.evaluation, champion ? champion->evaluation : std::nullopt) == Verdict::reject) {
+    fault = "it does worse than the one that serves, with " + describe(tried.evaluation);
+  }
+  if (fault.empty()) {
+    put_to_use(*store, notice, manifest, std::move(tried));
+  } else {
+    store->discard(manifest);
+    refuse(notice, fault);
+  }
+}
+
+void Session::put_to_use(ModelStore& store, const Notice& notice, const Manifest& manifest,
+                         TriedVersion tried) {
+  const std::optional<StoredVersion> champion = store.champion();
+  store.adopt(notice.manifest, tried.evaluation);
+  context_.agenda.adopted(manifest.task, manifest.version);
+  const std::string how = describe(tried.evaluation);
+  if (context_.parts.on_adopted) {
+    context_.parts.on_adopted(
+        {manifest, std::move(tried.model), tried.evaluation, champion ? champion->manifest.version : 0});
+  }
+  tell(Kind::version_adopted, manifest.task, name_of(manifest) + " serves now: " + how);
+}
+
+void Session::refuse(const Notice& notice, const std::string& why) {
+  const std::string sentence =
+      "version " + std::to_string(notice.version) + " of " + notice.task + " is not adopted: " + why;
+  context_.agenda.refused(notice.task, notice.version);
+  refusals_.push_back(sentence);
+  tell(Kind::version_refused, notice.task, sentence);
+}
+
+}  // namespace fl::client

@@ -1,0 +1,100 @@
+#include "client/agent/trainer.h"
+
+#include <chrono>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "client/agent/describe.h"
+#include "client/agent/workers.h"
+#include "common/base/error.h"
+
+namespace fl::client {
+namespace {
+
+namespace asio = boost::asio;
+
+/// Says yes at most once a second.
+class EverySecond {
+ public:
+  bool operator()() {
+    const Moment now = std::chrono::steady_clock::now();
+    if (now < next_) return false;
+    next_ = now + std::chrono::seconds(1);
+    return true;
+  }
+
+ private:
+  Moment next_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+};
+
+std::string name_of(const Offer& offer) {
+  return "round " + std::to_string(offer.round) + " of " + offer.task;
+}
+
+}  // namespace
+
+Trainer::Trainer(const AgentParts& parts, Agenda& agenda, asio::io_context& context,
+                 asio::thread_pool& workers, std::function<void()> changed)
+    : parts_(parts), agenda_(agenda), context_(context), workers_(workers), changed_(std::move(changed)) {}
+
+void Trainer::begin(const std::string& task) {
+  const Offer offer = agenda_.begin_training(task);
+  stop_ = std::stop_source();
+  tell(parts_.on_event, AgentEvent::Kind::training, task,
+       name_of(offer) + ": training from version " + std::to_string(offer.version));
+  asio::co_spawn(context_, run(offer, stop_.get_token()), asio::detached);
+}
+
+void Trainer::cancel() {
+  stop_.request_stop();
+}
+
+asio::awaitable<void> Trainer::run(Offer offer, std::stop_token stop) {
+  std::shared_ptr<const FinishedUpdate> update;
+  std::string failure;
+  try {
+    update = co_await on_worker(workers_, [this, offer, stop] { return work(offer, stop); });
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  conclude(offer, std::move(update), failure);
+}
+
+std::shared_ptr<const FinishedUpdate> Trainer::work(const Offer& offer, const std::stop_token& stop) const {
+  const std::shared_ptr<ModelStore> store = parts_.models.find(offer.task);
+  if (store == nullptr) throw Error(ErrorCode::failed_precondition, "there is no version of " + offer.task);
+  store->remember_plan(offer.plan);
+  EverySecond due;
+  return train(offer, *parts_.engine(), *store, parts_.examples, stop, [&](const TrainingProgress& progress) {
+    if (due()) report_progress(offer, progress);
+  });
+}
+
+void Trainer::report_progress(const Offer& offer, const TrainingProgress& progress) const {
+  std::string sentence = name_of(offer) + ": step " + std::to_string(progress.step) + " of " +
+                         std::to_string(progress.steps) + ", loss " + short_number(progress.loss);
+  asio::post(context_, [listener = parts_.on_event, task = offer.task, sentence = std::move(sentence)] {
+    tell(listener, AgentEvent::Kind::training, task, sentence);
+  });
+}
+
+void Trainer::conclude(const Offer& offer, std::shared_ptr<const FinishedUpdate> update,
+                       const std::string& failure) {
+  if (update) {
+    tell(parts_.on_event, AgentEvent::Kind::training, offer.task,
+         name_of(offer) + ": trained " + std::to_string(update->steps) + " steps on " +
+             std::to_string(update->examples) + " examples, loss " + short_number(update->train_loss));
+    agenda_.trained(std::move(update));
+  } else if (failure.empty()) {
+    agenda_.training_failed(Moment::min());
+  } else {
+    tell(parts_.on_event, AgentEvent::Kind::trouble, offer.task, name_of(offer) + ": " + failure);
+    agenda_.training_failed(offer.deadline);
+  }
+  changed_();
+}
+
+}  // namespace fl::client

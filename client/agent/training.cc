@@ -1,0 +1,88 @@
+#include "client/agent/training.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/base/error.h"
+#include "common/model/finite.h"
+
+namespace fl::client {
+namespace {
+
+Manifest offered_manifest(const Offer& offer, const ModelStore& store) {
+  const std::optional<StoredVersion> champion = store.champion();
+  if (!champion || champion->manifest.version != offer.version) {
+    throw Error(ErrorCode::failed_precondition, "this device does not hold version " +
+                                                    std::to_string(offer.version) + " of " + offer.task +
+                                                    ", which the server offers to train from");
+  }
+  return champion->manifest;
+}
+
+Examples training_examples(const Offer& offer, const ExampleStore& store) {
+  Examples examples = store.load(offer.task, Side::training, offer.max_examples, offer.seed);
+  if (examples.count() == 0) {
+    throw Error(ErrorCode::failed_precondition, "this device has no training examples of " + offer.task);
+  }
+  return examples;
+}
+
+/// `before` becomes what training changed. What is personal stays here.
+void subtract_from(Weights& before, const Model& model) {
+  const std::span<const float> after = model.weights();
+  std::transform(after.begin(), after.end(), before.begin(), before.begin(),
+                 [](float trained, float untrained) { return trained - untrained; });
+  for (const LayoutEntry& entry : model.layout().entries()) {
+    if (entry.role != Role::personal) continue;
+    const auto begin = before.begin() + static_cast<std::ptrdiff_t>(entry.offset);
+    std::fill(begin, begin + static_cast<std::ptrdiff_t>(entry.count), 0.0F);
+  }
+}
+
+void require_acceptable(const Weights& delta, const Layout& layout, float max_delta) {
+  const auto found = first_outside(delta, max_delta);
+  if (!found) return;
+  const auto& entries = layout.entries();
+  const auto entry = std::find_if(entries.begin(), entries.end(),
+                                  [&](const LayoutEntry& each) { return *found < each.offset + each.count; });
+  throw Error(ErrorCode::invalid_data, "training changed " +
+                                           (entry == entries.end() ? "a weight" : entry->name) + " by " +
+                                           std::to_string(delta[*found]) + ", the task allows " +
+                                           std::to_string(max_delta) + "; the update is not sent");
+}
+
+}  // namespace
+
+std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, const ModelStore& store,
+                                            const ExampleStore& examples, const std::stop_token& stop,
+                                            const std::function<void(const TrainingProgress&)>& progress) {
+  const std::unique_ptr<Model> model = open_version(engine, store, offered_manifest(offer, store));
+  auto update = std::make_shared<FinishedUpdate>();
+  update->test = evaluate_held_out([&](const Examples& part) { return model->evaluate(part); }, examples,
+                                   offer.task, stop)
+                     .value_or(Evaluation());
+  const Examples own = training_examples(offer, examples);
+  const std::span<const float> start = std::as_const(*model).weights();
+  update->delta.assign(start.begin(), start.end());
+  const TrainingResult result =
+      model->train(own, offer.plan, {offer.round, offer.seed}, [&](const TrainingProgress& step) {
+        if (progress) progress(step);
+        return !stop.stop_requested();
+      });
+  if (result.cancelled || stop.stop_requested()) return nullptr;
+  subtract_from(update->delta, *model);
+  require_acceptable(update->delta, model->layout(), offer.max_delta);
+  update->task = offer.task;
+  update->round = offer.round;
+  update->version = offer.version;
+  update->deadline = offer.deadline;
+  update->layout_hash = model->layout().hash();
+  update->hash = sha256(as_bytes(std::span<const float>(update->delta)));
+  update->examples = static_cast<std::uint32_t>(own.count());
+  update->steps = result.steps;
+  update->train_loss = result.loss;
+  return update;
+}
+
+}  // namespace fl::client

@@ -1,0 +1,95 @@
+#include "client/agent/trial.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "common/base/error.h"
+#include "common/model/finite.h"
+
+namespace fl::client {
+namespace {
+
+constexpr std::size_t batch = 256;
+
+void require_finite(std::span<const float> values, const std::string& what) {
+  const auto found = first_outside(values, std::numeric_limits<float>::max());
+  if (!found) return;
+  throw Error(ErrorCode::invalid_data, what + " " + std::to_string(*found) + " is NaN or infinite");
+}
+
+/// One example of zeros, of the smallest size that the contract allows.
+std::vector<Tensor> zeros(const TaskContract& contract) {
+  std::vector<Tensor> inputs;
+  for (const TensorSpec& spec : contract.inputs) {
+    Tensor tensor{spec.datatype, spec.shape, {}};
+    for (std::int64_t& dimension : tensor.shape) dimension = dimension < 0 ? 1 : dimension;
+    tensor.data.resize(element_count(tensor.shape) * size_of(tensor.datatype));
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+void try_on_zeros(Model& model, const TaskContract& contract) {
+  const std::vector<Tensor> inputs = zeros(contract);
+  std::vector<TensorView> views;
+  for (const Tensor& input : inputs) views.push_back(input.view());
+  for (const Tensor& output : model.predict(views)) {
+    require_finite(output.floats(), "for an input of zeros its output's element");
+  }
+}
+
+/// The mean over both parts.
+void join(Evaluation& all, const Evaluation& part) {
+  const auto before = static_cast<double>(all.examples);
+  const auto more = static_cast<double>(part.examples);
+  const auto mean = [&](double a, double b) { return (a * before + b * more) / (before + more); };
+  all.loss = mean(all.loss, part.loss);
+  if (part.accuracy) all.accuracy = mean(all.accuracy.value_or(0.0), *part.accuracy);
+  all.examples += part.examples;
+}
+
+}  // namespace
+
+std::unique_ptr<Model> open_version(Engine& engine, const ModelStore& store, const Manifest& manifest) {
+  std::unique_ptr<Model> model = engine.open(store.read_archive(manifest), manifest.contract);
+  if (model->layout().size() != manifest.weights_count || model->layout().hash() != manifest.layout_hash) {
+    throw Error(ErrorCode::invalid_data, "the archive's layout is not the one in version " +
+                                             std::to_string(manifest.version) + "'s manifest");
+  }
+  store.read_weights(manifest, model->weights());
+  return model;
+}
+
+std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const Examples&)>& evaluate,
+                                            const ExampleStore& examples, const std::string& task,
+                                            const std::stop_token& stop) {
+  Evaluation all;
+  examples.for_each_batch(task, Side::held_out, batch, [&](const Examples& part) {
+    if (stop.stop_requested()) return false;
+    join(all, evaluate(part));
+    return true;
+  });
+  if (all.examples == 0 || stop.stop_requested()) return std::nullopt;
+  return all;
+}
+
+TriedVersion try_version(Engine& engine, const ModelStore& store, const Manifest& manifest,
+                         const ExampleStore& examples, const std::stop_token& stop) {
+  TriedVersion tried{open_version(engine, store, manifest), {}};
+  require_finite(tried.model->weights(), "its weight");
+  try_on_zeros(*tried.model, manifest.contract);
+  tried.evaluation = evaluate_held_out([&](const Examples& part) { return tried.model->evaluate(part); },
+                                       examples, manifest.task, stop);
+  if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "the trial was stopped");
+  if (tried.evaluation && !std::isfinite(tried.evaluation->loss)) {
+    throw Error(ErrorCode::invalid_data, "its loss on this device's held-out examples is NaN or infinite");
+  }
+  return tried;
+}
+
+Verdict judge(const std::optional<Evaluation>& challenger, const std::optional<Evaluation>& champion) {
+  return challenger && champion ? Verdict::accept : Verdict::abstain;
+}
+
+}  // namespace fl::client

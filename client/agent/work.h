@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/base/digest.h"
+#include "common/engine/engine.h"
+#include "common/model/layout.h"
+#include "common/model/manifest.h"
+#include "common/model/plan.h"
+
+namespace fl::client {
+
+using Moment = std::chrono::steady_clock::time_point;
+
+/// The server has a version that this device may not have.
+struct Notice {
+  std::string task;
+  std::uint64_t version = 0;  ///< As the notice says; the signed manifest has the last word.
+  SignedManifest manifest;
+};
+
+/// The server takes the device into a round.
+struct Offer {
+  std::string task;
+  std::uint64_t round = 0;
+  std::uint64_t version = 0;  ///< To train from.
+  TrainingPlan plan;
+  std::uint64_t seed = 0;
+  std::uint32_t max_examples = 0;
+  float max_delta = 0.0F;
+  Moment deadline;
+};
+
+/// What a device learned in a round, kept until the server has it or will not have it.
+struct FinishedUpdate {
+  std::string task;
+  std::uint64_t round = 0;
+  std::uint64_t version = 0;
+  Digest layout_hash;
+  Weights delta;  ///< Weights after training minus weights before.
+  Digest hash;    ///< Of the delta's bytes.
+  std::uint32_t examples = 0;
+  std::uint64_t steps = 0;
+  double train_loss = 0.0;
+  Evaluation test;  ///< Of the version trained from, on the held-out examples.
+  Moment deadline;
+};
+
+}  // namespace fl::client
