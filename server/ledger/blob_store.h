@@ -17,9 +17,12 @@ class BlobStore {
   /// Durable when it returns; writing what is there already is cheap. Throws Error as the disk fails.
   Digest put(ByteView content);
   bool contains(const Digest& digest) const;
-  /// Reads and checks a blob. Throws Error: not_found, or invalid_data where the file does not hash to its name.
+  /// Reads and checks a blob. Throws Error: not_found, or invalid_data where the file does not hash to its
+  /// name.
   Bytes get(const Digest& digest) const;
   std::filesystem::path path(const Digest& digest) const;
+  /// Takes back a blob that nothing refers to yet. No error where it is not there.
+  void remove(const Digest& digest);
 
  private:
   std::filesystem::path folder_;

@@ -15,8 +15,9 @@ namespace fl::server {
 ///
 /// Owns the database connection. One thread at a time; one Ledger per database (the home's lock sees to it).
 /// Throws Error: not_found for an unknown task, round or device; already_exists for a second one;
-/// resource_exhausted for a full disk; unavailable for a failing one; invalid_data where the database is not
-/// one of this program or of a newer schema version.
+/// failed_precondition where the round is not open; resource_exhausted for a full disk; unavailable for a
+/// failing one; invalid_data where the database is not one of this program or of a newer schema version.
+/// After any of them nothing was changed. Lists of an unknown task are empty.
 class Ledger {
  public:
   /// Opens the database, making or migrating its schema to the present version.
@@ -34,6 +35,8 @@ class Ledger {
   void touch_device(const std::string& device, Timestamp now);
   std::optional<DeviceRecord> device(const std::string& id) const;
   std::vector<DeviceRecord> devices() const;
+  /// Devices that are not revoked.
+  std::size_t device_count() const;
 
   // Tasks. Adding one adds its first version too.
   void add_task(const TaskRecord& task, const VersionRecord& first);
@@ -44,20 +47,30 @@ class Ledger {
   VersionRecord latest_version(const std::string& task) const;
   std::optional<VersionRecord> version(const std::string& task, std::uint64_t version) const;
   std::vector<VersionRecord> versions(const std::string& task) const;
+  /// The versions after `after`, oldest first, at most `limit`.
+  std::vector<VersionRecord> versions(const std::string& task, std::uint64_t after,
+                                      std::uint32_t limit) const;
 
   // Rounds. At most one round of a task is open.
   /// The open round and its participants; nothing where none is open.
   std::optional<RoundRecord> open_round(const std::string& task) const;
   std::vector<ParticipantRecord> participants(const std::string& task, std::uint64_t round) const;
   std::vector<RoundRecord> rounds(const std::string& task) const;
+  /// The rounds after `after`, oldest first, at most `limit`, with what their participants did.
+  std::vector<RoundSummary> round_summaries(const std::string& task, std::uint64_t after,
+                                            std::uint32_t limit) const;
+  /// Throws Error(already_exists) where a round of the task is open.
   void begin_round(const RoundRecord& round, const std::vector<std::string>& cohort);
   /// A device that joins an open round later.
   void add_participant(const std::string& task, std::uint64_t round, const std::string& device);
-  /// Records an accepted or refused update; from an accepted one's return on it is never lost (I3).
+  /// Records an accepted or refused update; from an accepted one's return on it is never lost (I3). A device
+  /// whose update was refused may send another; an accepted one stands, and a second is already_exists.
   void record_update(const std::string& task, std::uint64_t round, const ParticipantRecord& update);
-  /// The round is committed and its version is there, both or neither.
-  void commit_round(const std::string& task, std::uint64_t round, Timestamp closed, const VersionRecord& version);
-  void abandon_round(const std::string& task, std::uint64_t round, Timestamp closed, const std::string& reason);
+  /// The round is committed and its version, the one after the latest, is there, both or neither.
+  void commit_round(const std::string& task, std::uint64_t round, Timestamp closed,
+                    const VersionRecord& version);
+  void abandon_round(const std::string& task, std::uint64_t round, Timestamp closed,
+                     const std::string& reason);
 
  private:
   struct Database;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/base/clock.h"
 #include "common/base/digest.h"
@@ -47,34 +49,52 @@ struct VersionRecord {
 };
 
 enum class RoundState : std::uint8_t { open, committed, abandoned };
+std::string_view name(RoundState state);
 
 struct RoundRecord {
   std::string task;
-  std::uint64_t round = 0;          ///< From 1; an abandoned round keeps its number.
+  std::uint64_t round = 0;  ///< From 1; an abandoned round keeps its number.
   std::uint64_t base_version = 0;
   RoundState state = RoundState::open;
-  double quantum = 0.0;             ///< Of the exact fold, see server/strategy/exact_fold.h.
+  double quantum = 0.0;  ///< Of the exact fold, see server/strategy/exact_fold.h.
   Timestamp opened{};
   Timestamp deadline{};
   Timestamp closed{};
-  std::string reason;               ///< Why it was abandoned.
+  std::string reason;  ///< Why it was abandoned.
 };
 
 enum class ParticipantState : std::uint8_t { selected, accepted, refused };
+std::string_view name(ParticipantState state);
 
 /// A device's part in a round.
 struct ParticipantRecord {
   std::string device;
   ParticipantState state = ParticipantState::selected;
-  std::string reason;               ///< Why its update was refused.
+  std::string reason;  ///< Why its update was refused.
   Timestamp at{};
-  Digest update_hash;               ///< accepted: the spooled delta's.
+  Digest update_hash;  ///< accepted: the spooled delta's.
   std::uint64_t update_bytes = 0;
   std::uint32_t examples = 0;
   double train_loss = 0.0;
   std::uint32_t test_examples = 0;
   double test_loss = 0.0;
-  double test_accuracy = -1.0;
+  double test_accuracy = -1.0;  ///< -1 where the loss has none.
+};
+
+/// A round and what its participants did, added up. Losses and accuracy are means over examples.
+struct RoundSummary {
+  RoundRecord round;
+  std::uint64_t version_made = 0;  ///< 0 where it made none.
+  std::uint32_t selected = 0;      ///< Every device of the cohort, whatever became of it.
+  std::uint32_t accepted = 0;
+  std::uint32_t refused = 0;
+  std::map<std::string, std::uint32_t> refusals;  ///< How many for each reason.
+  // Of the accepted updates:
+  std::uint64_t examples = 0;
+  std::uint64_t update_bytes = 0;
+  std::optional<double> train_loss;
+  std::optional<double> test_loss;      ///< Of the base version, on the devices' held-out examples.
+  std::optional<double> test_accuracy;  ///< The same.
 };
 
 }  // namespace fl::server

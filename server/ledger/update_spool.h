@@ -19,16 +19,20 @@ class IncomingUpdate {
   std::uint64_t length() const { return length_; }
   bool complete() const { return offset_ == length_; }
 
-  /// Throws Error(protocol) beyond the announced length; resource_exhausted where the disk is full.
+  /// Throws Error(protocol) beyond the announced length; resource_exhausted where the disk is full, and then
+  /// nothing of the chunk counts.
   void append(ByteView chunk);
 
   /// Once complete: whether the bytes hash to what was announced. If so they are on the disk, under the
-  /// spool's final path for them; if not, they are gone.
+  /// spool's final path for them; if not, they are gone. Only the destructor may follow. Throws
+  /// Error(failed_precondition) before it is complete.
   bool finish();
 
  private:
   friend class UpdateSpool;
-  IncomingUpdate(std::filesystem::path part, std::filesystem::path final_path, std::uint64_t length, const Digest& hash);
+  IncomingUpdate(FileDescriptor file, std::filesystem::path part, std::filesystem::path final_path,
+                 std::uint64_t length, const Digest& hash);
+  void hash_what_is_there();
 
   std::filesystem::path part_;
   std::filesystem::path final_path_;
@@ -45,7 +49,9 @@ class UpdateSpool {
  public:
   explicit UpdateSpool(std::filesystem::path folder);
 
-  /// Begins or resumes an update. `task` and `device` are names the server itself gave or checked.
+  /// Begins or resumes an update; one that was finished before is complete at once. `task` and `device` are
+  /// names the server itself gave or checked. Reads what is there already. Throws Error: invalid_argument for
+  /// a name that is none; failed_precondition where the same update is being received already.
   IncomingUpdate receive(const std::string& task, std::uint64_t round, const std::string& device,
                          const Digest& hash, std::uint64_t length) const;
   /// Where a finished update lies.

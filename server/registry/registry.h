@@ -18,12 +18,15 @@ class Registry {
   Registry(Ledger& ledger, BlobStore& blobs, SigningKey key);
 
   /// Adds a task whose archive is in the blob store, with `weights` as version 1. Throws Error:
-  /// already_exists, or invalid_argument where name, plan, contract and layout do not fit each other.
+  /// already_exists; not_found where the archive is not in the blob store; invalid_argument where name, plan,
+  /// contract, layout and weights do not fit each other, or the weights are not finite.
   VersionRecord add_task(const TaskRecord& task, std::span<const float> weights, Timestamp now);
 
   /// Publishes the next version of a task as the result of a round, committing the round in the same
-  /// transaction.
-  VersionRecord commit_round(const std::string& task, std::uint64_t round, std::span<const float> weights, Timestamp now);
+  /// transaction. Throws Error as Ledger::commit_round does, and invalid_argument where the weights do not
+  /// fit the task's layout or are not finite; the round is then still open.
+  VersionRecord commit_round(const std::string& task, std::uint64_t round, std::span<const float> weights,
+                             Timestamp now);
 
   PublicKey public_key() const { return key_.public_key(); }
 

@@ -1,0 +1,114 @@
+#include "server/home/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+
+#include "common/base/error.h"
+#include "common/program/arguments.h"
+#include "common/program/nearest.h"
+
+namespace fl::server {
+namespace {
+
+const std::array<std::string, 6>& log_levels() {
+  static const std::array<std::string, 6> levels{"trace", "debug", "info", "warn", "error", "off"};
+  return levels;
+}
+
+program::Options known_settings() {
+  return program::Options()
+      .value("listen", "ADDRESS:PORT", "")
+      .value("host", "NAME", "")
+      .value("max-connections", "N", "")
+      .value("max-transfers", "N", "")
+      .value("device-certificate-days", "N", "")
+      .value("log-level", "LEVEL", "");
+}
+
+void read_number(const program::Arguments& given, const std::string& name, std::int64_t max,
+                 std::uint32_t& out) {
+  if (given.has(name)) out = static_cast<std::uint32_t>(given.integer(name, 1, max));
+}
+
+constexpr std::int64_t most_connections = 1'000'000;
+constexpr std::int64_t most_transfers = 1024;
+constexpr std::int64_t most_days = 3650;
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  throw Error(ErrorCode::invalid_argument, sentence);
+}
+
+void check_range(const char* name, std::int64_t value, std::int64_t max) {
+  if (value < 1 || value > max) {
+    refuse(std::string(name) + " = " + std::to_string(value) +
+           " is out of range; it must be at least 1 and at most " + std::to_string(max));
+  }
+}
+
+void check_log_level(const std::string& level) {
+  const auto& known = log_levels();
+  if (std::find(known.begin(), known.end(), level) != known.end()) return;
+  refuse("log-level = '" + level + "' is none of trace, debug, info, warn, error, off" +
+         program::did_you_mean(level, known));
+}
+
+std::string setting(const std::string& comment, const std::string& name, const std::string& value) {
+  return "\n# " + comment + "\n" + name + " = " + value + "\n";
+}
+
+}  // namespace
+
+void check_settings(const ServerConfig& config) {
+  if (config.listen.host.empty()) refuse("listen has no address; it reads ADDRESS:PORT, as 0.0.0.0:7443");
+  const bool host_is_good =
+      !config.public_host.empty() && config.public_host.size() <= 253 &&
+      std::all_of(config.public_host.begin(), config.public_host.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '.' || c == '-' || c == ':' || c == '_';
+      });
+  if (!host_is_good) {
+    refuse("host = '" + config.public_host + "' is neither a DNS name nor an IP address");
+  }
+  check_range("max-connections", config.max_connections, most_connections);
+  check_range("max-transfers", config.max_transfers, most_transfers);
+  check_range("device-certificate-days", config.device_certificate_days, most_days);
+  check_log_level(config.log_level);
+}
+
+std::string settings_text(const ServerConfig& config) {
+  return "# Settings of fl-server, read when it starts.\n" +
+         setting("Where it listens. Port 0 takes a free one.", "listen", config.listen.text()) +
+         setting("The name or address by which devices reach it, as enrolment tokens tell them.", "host",
+                 config.public_host) +
+         setting("Connections beyond this number are closed at once.", "max-connections",
+                 std::to_string(config.max_connections)) +
+         setting("Uploads and downloads at a time; each needs some memory.", "max-transfers",
+                 std::to_string(config.max_transfers)) +
+         setting("How long a device's certificate holds; devices renew it at half of that.",
+                 "device-certificate-days", std::to_string(config.device_certificate_days)) +
+         setting("trace, debug, info, warn, error or off", "log-level", config.log_level);
+}
+
+ServerConfig read_settings(const std::filesystem::path& file) {
+  const program::Arguments given = program::parse_file(known_settings(), file);
+  ServerConfig config;
+  try {
+    if (given.has("listen")) config.listen = net::Endpoint::parse(given.text("listen"));
+  } catch (const Error& error) {
+    refuse(given.where("listen") + ": " + error.what());
+  }
+  if (given.has("host")) config.public_host = given.text("host");
+  read_number(given, "max-connections", most_connections, config.max_connections);
+  read_number(given, "max-transfers", most_transfers, config.max_transfers);
+  read_number(given, "device-certificate-days", most_days, config.device_certificate_days);
+  if (given.has("log-level")) config.log_level = given.text("log-level");
+  try {
+    check_settings(config);
+  } catch (const Error& error) {
+    throw error.within(file.string());
+  }
+  return config;
+}
+
+}  // namespace fl::server

@@ -1,0 +1,43 @@
+#include "server/ledger/blob_store.h"
+
+#include <system_error>
+
+#include "common/base/error.h"
+#include "common/base/files.h"
+
+namespace fl::server {
+
+BlobStore::BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {
+  make_private_folder(folder_);
+}
+
+std::filesystem::path BlobStore::path(const Digest& digest) const {
+  return folder_ / digest.hex();
+}
+
+bool BlobStore::contains(const Digest& digest) const {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path(digest), ignored);
+}
+
+Digest BlobStore::put(ByteView content) {
+  const Digest digest = sha256(content);
+  if (!contains(digest)) write_file_atomically(path(digest), content, FileMode::secret);
+  return digest;
+}
+
+Bytes BlobStore::get(const Digest& digest) const {
+  Bytes content = read_file(path(digest));
+  if (sha256(content) != digest) {
+    throw Error(ErrorCode::invalid_data,
+                path(digest).string() + " does not hold what its name says; restore it from a backup");
+  }
+  return content;
+}
+
+void BlobStore::remove(const Digest& digest) {
+  std::error_code ignored;
+  std::filesystem::remove(path(digest), ignored);
+}
+
+}  // namespace fl::server

@@ -1,0 +1,177 @@
+#include <limits>
+
+#include "server/ledger/rows.h"
+
+namespace fl::server {
+namespace {
+
+constexpr const char* select_open_round =
+    "SELECT task, round, base_version, state, quantum, opened, deadline, closed, reason FROM rounds "
+    "WHERE task = ? AND state = 'open'";
+constexpr const char* select_round =
+    "SELECT task, round, base_version, state, quantum, opened, deadline, closed, reason FROM rounds "
+    "WHERE task = ? AND round = ?";
+constexpr const char* select_rounds =
+    "SELECT task, round, base_version, state, quantum, opened, deadline, closed, reason FROM rounds "
+    "WHERE task = ? ORDER BY round";
+
+RoundState round_state(const std::string& text) {
+  if (text == name(RoundState::committed)) return RoundState::committed;
+  return text == name(RoundState::abandoned) ? RoundState::abandoned : RoundState::open;
+}
+
+ParticipantState participant_state(const std::string& text) {
+  if (text == name(ParticipantState::accepted)) return ParticipantState::accepted;
+  return text == name(ParticipantState::refused) ? ParticipantState::refused : ParticipantState::selected;
+}
+
+ParticipantRecord read_participant(Query& row) {
+  constexpr double not_finite = std::numeric_limits<double>::quiet_NaN();
+  ParticipantRecord participant;
+  participant.device = row.text();
+  participant.state = participant_state(row.text());
+  participant.reason = row.text();
+  participant.at = row.moment();
+  participant.update_hash = row.digest();
+  participant.update_bytes = row.count();
+  participant.examples = row.count32();
+  participant.train_loss = row.number_or(not_finite);
+  participant.test_examples = row.count32();
+  participant.test_loss = row.number_or(not_finite);
+  participant.test_accuracy = row.number_or(-1.0);
+  return participant;
+}
+
+void insert_participant(SQLite::Database& connection, const std::string& task, std::uint64_t round,
+                        const std::string& device, Timestamp at) {
+  Query(connection,
+        "INSERT INTO participants (task, round, device, state, at) VALUES (?, ?, ?, 'selected', ?)", task,
+        round, device, at)
+      .run();
+}
+
+std::string title(const std::string& task, std::uint64_t round) {
+  return "round " + std::to_string(round) + " of the task '" + task + "'";
+}
+
+/// The round, which must be open.
+RoundRecord require_open(const std::optional<RoundRecord>& round, const std::string& task,
+                         std::uint64_t number) {
+  if (!round) throw Error(ErrorCode::not_found, "there is no " + title(task, number));
+  if (round->state != RoundState::open) {
+    throw Error(ErrorCode::failed_precondition,
+                title(task, number) + " is " + std::string(name(round->state)) + " and not open");
+  }
+  return *round;
+}
+
+void close_round(SQLite::Database& connection, const std::string& task, std::uint64_t round, RoundState state,
+                 Timestamp closed, const std::string& reason) {
+  Query(connection, "UPDATE rounds SET state = ?, closed = ?, reason = ? WHERE task = ? AND round = ?",
+        std::string(name(state)), closed, reason, task, round)
+      .run();
+}
+
+}  // namespace
+
+RoundRecord read_round(Query& row) {
+  RoundRecord round;
+  round.task = row.text();
+  round.round = row.count();
+  round.base_version = row.count();
+  round.state = round_state(row.text());
+  round.quantum = row.number();
+  round.opened = row.moment();
+  round.deadline = row.moment();
+  round.closed = row.moment();
+  round.reason = row.text();
+  return round;
+}
+
+std::optional<RoundRecord> Ledger::open_round(const std::string& task) const {
+  return database_->find(read_round, select_open_round, task);
+}
+
+std::vector<RoundRecord> Ledger::rounds(const std::string& task) const {
+  return database_->list(read_round, select_rounds, task);
+}
+
+std::vector<ParticipantRecord> Ledger::participants(const std::string& task, std::uint64_t round) const {
+  return database_->list(read_participant,
+                         "SELECT device, state, reason, at, update_hash, update_bytes, examples, train_loss, "
+                         "test_examples, test_loss, test_accuracy FROM participants "
+                         "WHERE task = ? AND round = ? ORDER BY device",
+                         task, round);
+}
+
+void Ledger::begin_round(const RoundRecord& round, const std::vector<std::string>& cohort) {
+  database_->change("beginning " + title(round.task, round.round), [&] {
+    Query(database_->connection,
+          "INSERT INTO rounds (task, round, base_version, state, quantum, opened, deadline, closed, reason) "
+          "VALUES (?, ?, ?, 'open', ?, ?, ?, ?, '')",
+          round.task, round.round, round.base_version, round.quantum, round.opened, round.deadline,
+          round.closed)
+        .run();
+    for (const std::string& device : cohort) {
+      insert_participant(database_->connection, round.task, round.round, device, round.opened);
+    }
+  });
+}
+
+void Ledger::add_participant(const std::string& task, std::uint64_t round, const std::string& device) {
+  database_->change("adding a device to " + title(task, round), [&] {
+    const RoundRecord open =
+        require_open(database_->find(read_round, select_round, task, round), task, round);
+    insert_participant(database_->connection, task, round, device, open.opened);
+  });
+}
+
+void Ledger::record_update(const std::string& task, std::uint64_t round, const ParticipantRecord& update) {
+  database_->change("recording an update of '" + update.device + "' to " + title(task, round), [&] {
+    require_open(database_->find(read_round, select_round, task, round), task, round);
+    const bool accepted = update.state == ParticipantState::accepted;
+    Query change(database_->connection,
+                 "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
+                 "examples = ?, train_loss = ?, test_examples = ?, test_loss = ?, test_accuracy = ? "
+                 "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
+                 std::string(name(update.state)), update.reason, update.at,
+                 accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
+                 update.examples, update.train_loss, update.test_examples, update.test_loss,
+                 update.test_accuracy, task, round, update.device);
+    if (change.run() == 1) return;
+    Query known(database_->connection,
+                "SELECT 1 FROM participants WHERE task = ? AND round = ? AND device = ?", task, round,
+                update.device);
+    if (known.step()) {
+      throw Error(ErrorCode::already_exists,
+                  "an update of '" + update.device + "' to " + title(task, round) + " is recorded already");
+    }
+    throw Error(ErrorCode::not_found,
+                "the device '" + update.device + "' has no part in " + title(task, round));
+  });
+}
+
+void Ledger::commit_round(const std::string& task, std::uint64_t round, Timestamp closed,
+                          const VersionRecord& version) {
+  database_->change("committing " + title(task, round), [&] {
+    require_open(database_->find(read_round, select_round, task, round), task, round);
+    const std::uint64_t next = latest_version(task).version + 1;
+    if (version.task != task || version.round != round || version.version != next) {
+      throw Error(ErrorCode::invalid_argument, title(task, round) + " makes version " + std::to_string(next) +
+                                                   ", not version " + std::to_string(version.version) +
+                                                   " of '" + version.task + "'");
+    }
+    close_round(database_->connection, task, round, RoundState::committed, closed, "");
+    insert_version(database_->connection, version);
+  });
+}
+
+void Ledger::abandon_round(const std::string& task, std::uint64_t round, Timestamp closed,
+                           const std::string& reason) {
+  database_->change("abandoning " + title(task, round), [&] {
+    require_open(database_->find(read_round, select_round, task, round), task, round);
+    close_round(database_->connection, task, round, RoundState::abandoned, closed, reason);
+  });
+}
+
+}  // namespace fl::server

@@ -1,0 +1,140 @@
+#include "server/ledger/schema.h"
+
+#include <array>
+#include <string>
+
+#include <SQLiteCpp/Statement.h>
+#include <SQLiteCpp/Transaction.h>
+
+#include "common/base/error.h"
+
+namespace fl::server {
+namespace {
+
+/// "FLSV": tells this program's databases from all others.
+constexpr std::int64_t application_id = 0x464c5356;
+
+// Moments are milliseconds since the Unix epoch, hashes 32 bytes. Losses are null where they were not finite.
+constexpr Migration first_schema = R"sql(
+CREATE TABLE devices (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  certificate_serial TEXT NOT NULL,
+  enrolled INTEGER NOT NULL,
+  certificate_expires INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  revoked INTEGER NOT NULL CHECK (revoked IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+  secret_hash BLOB PRIMARY KEY CHECK (length(secret_hash) = 32),
+  device_name TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  used_by TEXT REFERENCES devices (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tasks (
+  name TEXT PRIMARY KEY,
+  plan TEXT NOT NULL,
+  contract TEXT NOT NULL,
+  layout TEXT NOT NULL,
+  archive_hash BLOB NOT NULL CHECK (length(archive_hash) = 32),
+  archive_bytes INTEGER NOT NULL,
+  created INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE versions (
+  task TEXT NOT NULL REFERENCES tasks (name),
+  version INTEGER NOT NULL CHECK (version >= 1),
+  round INTEGER NOT NULL CHECK (round >= 0),
+  manifest TEXT NOT NULL,
+  signature BLOB NOT NULL CHECK (length(signature) = 64),
+  weights_hash BLOB NOT NULL CHECK (length(weights_hash) = 32),
+  published INTEGER NOT NULL,
+  PRIMARY KEY (task, version)
+) STRICT;
+CREATE UNIQUE INDEX one_version_of_a_round ON versions (task, round) WHERE round > 0;
+
+CREATE TABLE rounds (
+  task TEXT NOT NULL,
+  round INTEGER NOT NULL CHECK (round >= 1),
+  base_version INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('open', 'committed', 'abandoned')),
+  quantum REAL NOT NULL,
+  opened INTEGER NOT NULL,
+  deadline INTEGER NOT NULL,
+  closed INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (task, round),
+  FOREIGN KEY (task, base_version) REFERENCES versions (task, version)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_open_round ON rounds (task) WHERE state = 'open';
+
+CREATE TABLE participants (
+  task TEXT NOT NULL,
+  round INTEGER NOT NULL,
+  device TEXT NOT NULL REFERENCES devices (id),
+  state TEXT NOT NULL CHECK (state IN ('selected', 'accepted', 'refused')),
+  reason TEXT NOT NULL DEFAULT '',
+  at INTEGER NOT NULL,
+  update_hash BLOB CHECK (length(update_hash) = 32),
+  update_bytes INTEGER NOT NULL DEFAULT 0,
+  examples INTEGER NOT NULL DEFAULT 0,
+  train_loss REAL,
+  test_examples INTEGER NOT NULL DEFAULT 0,
+  test_loss REAL,
+  test_accuracy REAL,
+  PRIMARY KEY (task, round, device),
+  FOREIGN KEY (task, round) REFERENCES rounds (task, round)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array migrations_so_far{first_schema};
+
+std::int64_t pragma(SQLite::Database& database, const char* statement) {
+  return database.execAndGet(statement).getInt64();
+}
+
+bool is_empty(SQLite::Database& database) {
+  return pragma(database, "SELECT count(*) FROM sqlite_schema") == 0;
+}
+
+void check_owner(SQLite::Database& database) {
+  const std::int64_t owner = pragma(database, "PRAGMA application_id");
+  if (owner == application_id || (owner == 0 && is_empty(database))) return;
+  throw Error(ErrorCode::invalid_data, database.getFilename() +
+                                           " is no ledger of fl-server but another "
+                                           "program's database");
+}
+
+/// PRAGMA takes no bound parameters; the number is this program's own.
+void set_pragma(SQLite::Database& database, const std::string& name, std::int64_t value) {
+  database.exec("PRAGMA " + name + " = " + std::to_string(value));
+}
+
+}  // namespace
+
+std::span<const Migration> ledger_migrations() {
+  return migrations_so_far;
+}
+
+void migrate(SQLite::Database& database, std::span<const Migration> migrations) {
+  check_owner(database);
+  const std::int64_t version = pragma(database, "PRAGMA user_version");
+  const auto present = static_cast<std::int64_t>(migrations.size());
+  if (version < 0 || version > present) {
+    throw Error(ErrorCode::invalid_data,
+                database.getFilename() + " has schema version " + std::to_string(version) +
+                    ", this program knows versions up to " + std::to_string(present) +
+                    "; use the newer fl-server that made it");
+  }
+  for (std::int64_t next = version; next < present; ++next) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    database.exec(migrations[static_cast<std::size_t>(next)]);
+    set_pragma(database, "application_id", application_id);
+    set_pragma(database, "user_version", next + 1);
+    transaction.commit();
+  }
+}
+
+}  // namespace fl::server

@@ -1,0 +1,79 @@
+#include "server/registry/registry.h"
+
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "common/base/error.h"
+#include "common/model/finite.h"
+#include "common/model/manifest.h"
+
+namespace fl::server {
+namespace {
+
+void check_weights(const Layout& layout, std::span<const float> weights) {
+  if (weights.size() != layout.size()) {
+    throw Error(ErrorCode::invalid_argument, "there are " + std::to_string(weights.size()) +
+                                                 " weights, the layout has " + std::to_string(layout.size()));
+  }
+  const std::optional<std::size_t> wrong = first_outside(weights, std::numeric_limits<float>::max());
+  if (wrong) {
+    throw Error(ErrorCode::invalid_argument, "the weights are not finite: element " + std::to_string(*wrong) +
+                                                 " of " + std::to_string(weights.size()) +
+                                                 " is NaN or infinite");
+  }
+}
+
+TaskRecord known_task(const Ledger& ledger, const std::string& name) {
+  std::optional<TaskRecord> task = ledger.task(name);
+  if (!task) throw Error(ErrorCode::not_found, "there is no task '" + name + "'");
+  return *std::move(task);
+}
+
+}  // namespace
+
+Registry::Registry(Ledger& ledger, BlobStore& blobs, SigningKey key)
+    : ledger_(ledger), blobs_(blobs), key_(std::move(key)) {}
+
+VersionRecord Registry::add_task(const TaskRecord& task, std::span<const float> weights, Timestamp now) {
+  check_task_name(task.name);
+  task.plan.validate();
+  task.contract.validate();
+  check_weights(task.layout, weights);
+  if (ledger_.task(task.name)) {
+    throw Error(ErrorCode::already_exists, "there is a task '" + task.name + "' already");
+  }
+  if (!blobs_.contains(task.archive_hash)) {
+    throw Error(ErrorCode::not_found, "the archive " + task.archive_hash.hex() + " is not in the blob store");
+  }
+  const VersionRecord first = make_version(task, weights, 0, nullptr, now);
+  ledger_.add_task(task, first);
+  return first;
+}
+
+VersionRecord Registry::commit_round(const std::string& task, std::uint64_t round,
+                                     std::span<const float> weights, Timestamp now) {
+  const TaskRecord record = known_task(ledger_, task);
+  const VersionRecord previous = ledger_.latest_version(task);
+  check_weights(record.layout, weights);
+  const VersionRecord next = make_version(record, weights, round, &previous, now);
+  ledger_.commit_round(task, round, now, next);
+  return next;
+}
+
+VersionRecord Registry::make_version(const TaskRecord& task, std::span<const float> weights,
+                                     std::uint64_t round, const VersionRecord* previous, Timestamp now) {
+  Manifest manifest;
+  manifest.task = task.name;
+  manifest.version = previous == nullptr ? 1 : previous->version + 1;
+  manifest.archive_hash = task.archive_hash;
+  manifest.archive_bytes = task.archive_bytes;
+  manifest.weights_hash = blobs_.put(as_bytes(weights));
+  manifest.weights_count = weights.size();
+  manifest.layout_hash = task.layout.hash();
+  if (previous != nullptr) manifest.previous = previous->manifest.hash();
+  manifest.contract = task.contract;
+  return {task.name, manifest.version, round, sign(manifest, key_), manifest.weights_hash, now};
+}
+
+}  // namespace fl::server

@@ -1,0 +1,150 @@
+#include "server/ledger/update_spool.h"
+
+#include <csignal>
+#include <fstream>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/ledger/samples.h"
+
+using namespace fl;
+using namespace fl::server;
+using namespace fl::test;
+
+namespace {
+
+const std::string content = "the delta of a device";
+
+IncomingUpdate receive(const UpdateSpool& spool) {
+  return spool.receive("har", 1, "a", digest_of(content), content.size());
+}
+
+}  // namespace
+
+TEST_CASE("an update that came whole lies under its final path") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  IncomingUpdate update = receive(spool);
+  CHECK(update.offset() == 0);
+  update.append(as_bytes(content.substr(0, 5)));
+  CHECK_FALSE(update.complete());
+  update.append(as_bytes(content.substr(5)));
+  CHECK(update.complete());
+  CHECK(update.finish());
+  CHECK(as_text(read_file(spool.path("har", 1, "a", digest_of(content)))) == content);
+}
+
+TEST_CASE("a transfer that was cut off goes on where it was (I10)") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  receive(spool).append(as_bytes(content.substr(0, 9)));
+  IncomingUpdate again = receive(UpdateSpool(folder / "spool"));
+  CHECK(again.offset() == 9);
+  again.append(as_bytes(content.substr(9)));
+  CHECK(again.finish());
+  CHECK(as_text(read_file(spool.path("har", 1, "a", digest_of(content)))) == content);
+}
+
+TEST_CASE("an update that was finished before is complete at once") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  {
+    IncomingUpdate update = receive(spool);
+    update.append(as_bytes(content));
+    REQUIRE(update.finish());
+  }
+  IncomingUpdate again = receive(spool);
+  CHECK(again.complete());
+  CHECK(again.finish());
+  CHECK(std::filesystem::exists(spool.path("har", 1, "a", digest_of(content))));
+}
+
+TEST_CASE("bytes that are not the announced ones are gone and may be sent again (I8)") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  IncomingUpdate update = receive(spool);
+  update.append(as_bytes(std::string(content.size(), 'x')));
+  CHECK_FALSE(update.finish());
+  CHECK_FALSE(std::filesystem::exists(spool.path("har", 1, "a", digest_of(content))));
+  CHECK(receive(spool).offset() == 0);
+}
+
+TEST_CASE("more than was announced and less than was announced are refused (I8)") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  IncomingUpdate update = receive(spool);
+  update.append(as_bytes(content.substr(1)));
+  CHECK(code_of([&] { update.finish(); }) == ErrorCode::failed_precondition);
+  CHECK(code_of([&] { update.append(as_bytes("two")); }) == ErrorCode::protocol);
+  CHECK(update.offset() == content.size() - 1);
+}
+
+TEST_CASE("a part that is longer than announced begins anew") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  {
+    const IncomingUpdate update = receive(spool);
+  }
+  std::ofstream(spool.path("har", 1, "a", digest_of(content)).string() + ".part") << content << content;
+  IncomingUpdate update = receive(spool);
+  CHECK(update.offset() == 0);
+  update.append(as_bytes(content));
+  CHECK(update.finish());
+}
+
+TEST_CASE("one update is received once at a time and different ones together") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  const IncomingUpdate first = receive(spool);
+  CHECK(code_of([&] { receive(spool); }) == ErrorCode::failed_precondition);
+  const IncomingUpdate other = spool.receive("har", 1, "b", digest_of(content), content.size());
+  CHECK(other.offset() == 0);
+}
+
+TEST_CASE("names that would leave the spool are refused (I8)") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  for (const char* name : {"", "..", "../x", "a/b", "A", "a.b", "a b"}) {
+    CHECK(code_of([&] { (void)spool.path(name, 1, "a", {}); }) == ErrorCode::invalid_argument);
+    CHECK(code_of([&] { (void)spool.path("har", 1, name, {}); }) == ErrorCode::invalid_argument);
+    CHECK(code_of([&] { spool.remove_round(name, 1); }) == ErrorCode::invalid_argument);
+  }
+}
+
+TEST_CASE("a closed round leaves nothing in the spool") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  receive(spool).append(as_bytes("x"));
+  const IncomingUpdate kept = spool.receive("har", 2, "a", digest_of(content), content.size());
+  spool.remove_round("har", 1);
+  spool.remove_round("har", 1);
+  CHECK_FALSE(std::filesystem::exists(folder / "spool" / "har" / "1"));
+  CHECK(std::filesystem::exists(folder / "spool" / "har" / "2"));
+}
+
+TEST_CASE("a full disk is said so and the transfer can go on later (I9 and I10)") {
+  const TemporaryFolder folder;
+  const std::string large(100'000, 'y');
+  const UpdateSpool spool(folder / "spool");
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{50'000, 50'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    IncomingUpdate update = spool.receive("har", 1, "a", digest_of(large), large.size());
+    const bool refused = code_of([&] { update.append(as_bytes(large)); }).has_value();
+    ::_exit(refused && update.offset() == 0 ? 7 : 8);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 7);
+  IncomingUpdate again = spool.receive("har", 1, "a", digest_of(large), large.size());
+  CHECK(again.offset() == 50'000);
+  again.append(as_bytes(large.substr(50'000)));
+  CHECK(again.finish());
+}

@@ -1,0 +1,104 @@
+#include "server/registry/registry.h"
+
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include "common/model/manifest.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/ledger/samples.h"
+
+using namespace fl;
+using namespace fl::server;
+using namespace fl::test;
+
+namespace {
+
+/// A registry in a folder of its own, with the sample task's archive in its blob store.
+struct Shop {
+  Shop()
+      : ledger(folder / "ledger.db"),
+        blobs(folder / "blobs"),
+        registry(ledger, blobs, SigningKey::generate()) {
+    blobs.put(as_bytes("archive"));
+  }
+
+  TemporaryFolder folder;
+  Ledger ledger;
+  BlobStore blobs;
+  Registry registry;
+};
+
+const Weights first_weights{1, 2, 3, 4, 5, 6};
+const Weights next_weights{2, 3, 4, 5, 6, 7};
+
+}  // namespace
+
+TEST_CASE("a task's first version is signed and names its parts by their hashes (I6)") {
+  Shop shop;
+  const VersionRecord made = shop.registry.add_task(sample_task(), first_weights, at(50));
+  const VersionRecord stored = shop.ledger.latest_version("har");
+  CHECK(stored.manifest.text == made.manifest.text);
+  const Manifest manifest = verify(stored.manifest, shop.registry.public_key());
+  CHECK(manifest.task == "har");
+  CHECK(manifest.version == 1);
+  CHECK(manifest.archive_hash == digest_of("archive"));
+  CHECK(manifest.archive_bytes == 7);
+  CHECK(manifest.weights_hash == sha256(as_bytes(std::span<const float>(first_weights))));
+  CHECK(manifest.weights_count == 6);
+  CHECK(manifest.layout_hash == sample_task().layout.hash());
+  CHECK(manifest.previous == Digest());
+  CHECK(to_json(manifest.contract) == to_json(sample_task().contract));
+  CHECK(shop.blobs.get(manifest.weights_hash).size() == 24);
+  CHECK(stored.published == at(50));
+}
+
+TEST_CASE("a committed round is the next version and names the one before (I6)") {
+  Shop shop;
+  const VersionRecord first = shop.registry.add_task(sample_task(), first_weights, at(50));
+  shop.ledger.begin_round(sample_round(1, 1), {});
+  const VersionRecord next = shop.registry.commit_round("har", 1, next_weights, at(60));
+  const Manifest manifest = verify(next.manifest, shop.registry.public_key());
+  CHECK(manifest.version == 2);
+  CHECK(manifest.previous == first.manifest.hash());
+  CHECK(next.round == 1);
+  CHECK_FALSE(shop.ledger.open_round("har").has_value());
+  CHECK(shop.ledger.latest_version("har").weights_hash == manifest.weights_hash);
+}
+
+TEST_CASE("a task whose parts do not fit each other is refused and leaves no trace (I9)") {
+  Shop shop;
+  const auto refused = [&](const std::function<void(TaskRecord&)>& spoil,
+                           const Weights& weights = first_weights) {
+    TaskRecord task = sample_task();
+    spoil(task);
+    return code_of([&] { shop.registry.add_task(task, weights, at(1)); });
+  };
+  CHECK(refused([](TaskRecord& task) { task.name = "../HAR"; }) == ErrorCode::invalid_argument);
+  CHECK(refused([](TaskRecord& task) { task.plan.training.learning_rate = -1; }) ==
+        ErrorCode::invalid_argument);
+  CHECK(refused([](TaskRecord& task) { task.contract.labels.pop_back(); }) == ErrorCode::invalid_argument);
+  CHECK(refused([](TaskRecord& task) { task.archive_hash = digest_of("other"); }) == ErrorCode::not_found);
+  CHECK(refused([](TaskRecord&) {}, {1, 2, 3}) == ErrorCode::invalid_argument);
+  CHECK(refused([](TaskRecord&) {}, {1, 2, 3, 4, 5, std::numeric_limits<float>::infinity()}) ==
+        ErrorCode::invalid_argument);
+  CHECK(shop.ledger.tasks().empty());
+  shop.registry.add_task(sample_task(), first_weights, at(1));
+  CHECK(refused([](TaskRecord&) {}) == ErrorCode::already_exists);
+}
+
+TEST_CASE("weights that do not fit or are not finite leave the round open (I9)") {
+  Shop shop;
+  shop.registry.add_task(sample_task(), first_weights, at(50));
+  shop.ledger.begin_round(sample_round(1, 1), {});
+  const Weights broken{1, 2, 3, std::numeric_limits<float>::quiet_NaN(), 5, 6};
+  CHECK(code_of([&] { shop.registry.commit_round("har", 1, broken, at(60)); }) ==
+        ErrorCode::invalid_argument);
+  CHECK(code_of([&] { shop.registry.commit_round("har", 1, Weights{1}, at(60)); }) ==
+        ErrorCode::invalid_argument);
+  CHECK(code_of([&] { shop.registry.commit_round("har", 2, next_weights, at(60)); }) == ErrorCode::not_found);
+  CHECK(code_of([&] { shop.registry.commit_round("absent", 1, next_weights, at(60)); }) ==
+        ErrorCode::not_found);
+  CHECK(shop.ledger.open_round("har").has_value());
+  CHECK(shop.ledger.versions("har").size() == 1);
+}
