@@ -41,6 +41,13 @@ void check_shape(const Shape& shape, const std::string& what) {
   }
 }
 
+void check_spec(const TensorSpec& spec, const std::string& kind) {
+  const std::string what = "the " + kind + " " + names::quoted(spec.name);
+  const std::string fault = names::name_fault(spec.name);
+  if (!fault.empty()) refuse("the name of " + what + " " + fault);
+  check_shape(spec.shape, what);
+}
+
 void check_specs(const std::vector<TensorSpec>& specs, const std::string& kind) {
   if (specs.empty() || specs.size() > model_limits::inputs) {
     refuse("there are " + std::to_string(specs.size()) + " " + kind + "s, there must be 1 to " +
@@ -48,11 +55,10 @@ void check_specs(const std::vector<TensorSpec>& specs, const std::string& kind) 
   }
   std::unordered_set<std::string> seen;
   for (const TensorSpec& spec : specs) {
-    const std::string what = std::string("the ").append(kind).append(" ").append(names::quoted(spec.name));
-    const std::string fault = names::name_fault(spec.name);
-    if (!fault.empty()) refuse("the name of " + what + " " + fault);
-    if (!seen.insert(spec.name).second) refuse("the name of " + what + " is there twice");
-    check_shape(spec.shape, what);
+    check_spec(spec, kind);
+    if (!seen.insert(spec.name).second) {
+      refuse("the name of the " + kind + " " + names::quoted(spec.name) + " is there twice");
+    }
   }
 }
 

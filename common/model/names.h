@@ -15,12 +15,12 @@ namespace fl::names {
 std::string quoted(std::string_view text);
 
 /// An enumeration's values and their names.
-template <typename Value, std::size_t Count>
-using Table = std::array<std::pair<Value, std::string_view>, Count>;
+template <typename Value, std::size_t count>
+using Table = std::array<std::pair<Value, std::string_view>, count>;
 
 /// The value's name; throws Error(internal) for a value that is not in the table.
-template <typename Value, std::size_t Count>
-std::string_view find_name(const Table<Value, Count>& table, Value value) {
+template <typename Value, std::size_t count>
+std::string_view find_name(const Table<Value, count>& table, Value value) {
   for (const auto& [known, its_name] : table) {
     if (known == value) return its_name;
   }
@@ -28,8 +28,8 @@ std::string_view find_name(const Table<Value, Count>& table, Value value) {
 }
 
 /// The named value; throws Error(invalid_argument): "there is no `kind` 'x', the known ones are a, b".
-template <typename Value, std::size_t Count>
-Value find_value(const Table<Value, Count>& table, std::string_view kind, std::string_view name) {
+template <typename Value, std::size_t count>
+Value find_value(const Table<Value, count>& table, std::string_view kind, std::string_view name) {
   std::string known;
   for (const auto& [value, its_name] : table) {
     if (its_name == name) return value;

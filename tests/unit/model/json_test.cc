@@ -1,5 +1,5 @@
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include <doctest/doctest.h>
@@ -58,14 +58,13 @@ TEST_CASE("numbers come back from JSON bit for bit (I4)") {
   Random random(3);
   for (int repeat = 0; repeat < 20'000; ++repeat) {
     const std::uint64_t bits = random();
-    double number = 0;
-    std::memcpy(&number, &bits, sizeof number);
+    const auto number = std::bit_cast<double>(bits);
     if (!std::isfinite(number)) continue;
     Plan plan;
     plan.training.learning_rate = number;
     plan.training.momentum = random.uniform();
     const Plan read = plan_from_json(to_json(plan));
-    REQUIRE(std::memcmp(&read.training.learning_rate, &number, sizeof number) == 0);
+    REQUIRE(std::bit_cast<std::uint64_t>(read.training.learning_rate) == bits);
     REQUIRE(read.training.momentum == plan.training.momentum);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "common/base/random.h"
 #include "tests/unit/model/refusal.h"
 #include "tests/unit/model/sample_contract.h"
 
@@ -148,4 +149,25 @@ TEST_CASE("task names are short and plain (I9)") {
         std::string("a\n"), std::string("ä"), std::string(65, 'z'), std::string("a\0", 2)}) {
     CHECK(contains(refusal(ErrorCode::invalid_argument, [&] { check_task_name(name); }), "1 to 64"));
   }
+}
+
+TEST_CASE("a manifest text with any bytes changed is read or refused and nothing else (I8)") {
+  const std::string text = to_json(sample_manifest());
+  Random random(12);
+  int refusals = 0;
+  for (int repeat = 0; repeat < 10'000; ++repeat) {
+    std::string changed = text;
+    for (std::uint64_t left = 1 + random.below(3); left > 0; --left) {
+      changed[random.below(changed.size())] = static_cast<char>(random());
+    }
+    try {
+      manifest_from_json(changed).validate();
+    } catch (const Error& error) {
+      const bool expected =
+          error.code() == ErrorCode::invalid_data || error.code() == ErrorCode::invalid_argument;
+      REQUIRE(expected);
+      ++refusals;
+    }
+  }
+  CHECK(refusals > 1'000);
 }

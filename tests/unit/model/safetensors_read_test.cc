@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "common/base/random.h"
 #include "common/model/safetensors.h"
 #include "tests/unit/model/refusal.h"
 #include "tests/unit/model/safetensors_file.h"
@@ -144,4 +145,23 @@ TEST_CASE("a safetensors file cut short anywhere is refused (I8)") {
   for (std::size_t size = 0; size < file.size(); ++size) {
     REQUIRE_THROWS_AS(from_safetensors(ByteView(file).first(size), two_tensors()), Error);
   }
+}
+
+TEST_CASE("a safetensors file with any bytes changed is read or refused and nothing else (I8)") {
+  const Bytes file = put_together(a_and_b, three_floats());
+  Random random(11);
+  int refusals = 0;
+  for (int repeat = 0; repeat < 20'000; ++repeat) {
+    Bytes changed = file;
+    for (std::uint64_t left = 1 + random.below(3); left > 0; --left) {
+      changed[random.below(changed.size())] = static_cast<std::byte>(random());
+    }
+    try {
+      CHECK(from_safetensors(changed, two_tensors()).size() == 3);
+    } catch (const Error& error) {
+      REQUIRE(error.code() == ErrorCode::invalid_data);
+      ++refusals;
+    }
+  }
+  CHECK(refusals > 10'000);
 }
