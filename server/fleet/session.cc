@@ -190,8 +190,9 @@ asio::awaitable<void> Session::on(const wire::Subscribe& message) {
   subscribed_.insert(name);
   task->subscribe(device_, *this);
   const VersionRecord& latest = task->latest();
-  co_await write(message.held_version() < latest.version ? version_message(latest)
-                                                         : subscribed_message(name, latest.version));
+  MessageBuffer answer = message.held_version() < latest.version ? version_message(latest)
+                                                                 : subscribed_message(name, latest.version);
+  co_await write(std::move(answer));
 }
 
 asio::awaitable<void> Session::on(const wire::WorkRequest& message) {
@@ -240,8 +241,8 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   const std::string name(wire::text_of(message.task()));
   const auto task = parts_.tasks.find(name);
   if (!task || !subscribed_.contains(name)) {
-    co_await write(
-        reply_message({wire::Outcome::unknown_task, "there is no task '" + name + "' you subscribe to"}));
+    const Verdict unknown{wire::Outcome::unknown_task, "there is no task '" + name + "' you subscribe to"};
+    co_await write(reply_message(unknown));
     co_return;
   }
   if (wire::bytes_of(message.hash()).size() != sizeof(Digest) ||

@@ -239,12 +239,14 @@ Verdict TaskRunner::judge(const Announcement& update) const {
 asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate incoming) {
   const auto self = shared_from_this();
   const auto workers = parts_.workers.get_executor();
-  const bool whole = co_await run_on(workers, [&incoming] { return incoming.finish(); });
+  const auto finish = [&incoming] { return incoming.finish(); };
+  const bool whole = co_await run_on(workers, finish);
   if (!whole) co_return Verdict{wire::Outcome::wrong_hash, "the bytes do not hash to what was announced"};
 
   const std::filesystem::path delta = parts_.spool.path(task_.name, update.round, update.device, update.hash);
   const auto bound = static_cast<float>(task_.plan.round.max_delta);
-  const auto fault = co_await run_on(workers, [&delta, bound] { return check_update(delta, bound); });
+  const auto check = [&delta, bound] { return check_update(delta, bound); };
+  const auto fault = co_await run_on(workers, check);
 
   // From here to the reply nothing is awaited, so that what is judged is what is recorded.
   const Verdict verdict = judge(update);
@@ -297,12 +299,13 @@ asio::awaitable<void> TaskRunner::aggregate() {
     std::string failure;
     try {
       // On the fold's strand, and so after every update that counts has been folded.
-      const Weights next = co_await run_on(fold_strand_, [this, fold = fold_, base = latest_.weights_hash] {
+      auto average = [this, fold = fold_, base = latest_.weights_hash] {
         if (fold->failure) throw Error(ErrorCode::unavailable, *fold->failure);
         Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
         parts_.blobs.put(as_bytes(std::span<const float>(weights)));
         return weights;
-      });
+      };
+      const Weights next = co_await run_on(fold_strand_, std::move(average));
       publish(parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now()));
       co_return;
     } catch (const std::exception& error) {

@@ -1,0 +1,182 @@
+#include <doctest/doctest.h>
+
+#include "common/base/error.h"
+#include "tests/unit/fleet/scripted_device.h"
+#include "tests/unit/fleet/test_server.h"
+
+using namespace fl;
+using namespace fl::test;
+
+namespace {
+
+RoundPlan two_of_two() {
+  RoundPlan plan;
+  plan.goal = 2;
+  plan.minimum = 2;
+  return plan;
+}
+
+void ready(ScriptedDevice& device, std::uint16_t port, std::uint64_t version) {
+  device.connect(port);
+  device.subscribe(version);
+  device.expect<wire::Subscribed>();
+  device.ask_for_work(version);
+}
+
+}  // namespace
+
+TEST_CASE("two devices make a round and both are pushed the exact mean") {
+  TestServer server(two_of_two());
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  const std::uint64_t seed_of_a = a.expect<wire::WorkOffer>().seed();
+  const auto& offer = b.expect<wire::WorkOffer>();
+  CHECK(offer.round() == 1);
+  CHECK(offer.version() == 1);
+  CHECK(offer.seed() != seed_of_a);
+  REQUIRE(offer.plan() != nullptr);
+  CHECK(offer.plan()->learning_rate() == 0.05);
+
+  ScriptedDevice::Update small;
+  small.delta = {1, 0, 0, 0};
+  small.examples = 30;
+  ScriptedDevice::Update large;
+  large.delta = {5, 4, 0, 0};
+  large.examples = 10;
+  CHECK(a.upload(small).outcome() == wire::Outcome::accepted);
+  CHECK(b.upload(large).outcome() == wire::Outcome::accepted);
+  const wire::Message& pushed = a.receive();
+  REQUIRE(pushed.body_as_VersionNotice() != nullptr);
+  CHECK(pushed.body_as_VersionNotice()->version() == 2);
+  CHECK(b.receive().body_as_VersionNotice() != nullptr);
+  // 1 + (30·1 + 10·5)/40 and 2 + (10·4)/40, by hand.
+  CHECK(server.weights(2) == std::vector<float>{3, 3, 3, 4});
+}
+
+TEST_CASE("a restarted server goes on with the round it had and loses no acknowledged update (I3)") {
+  TestServer server(two_of_two());
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  a.expect<wire::WorkOffer>();
+  const std::uint64_t seed = b.expect<wire::WorkOffer>().seed();
+  CHECK(a.upload({}).outcome() == wire::Outcome::accepted);
+  server.stop();
+  server.start();
+  a.connect(server.port());
+  a.subscribe(1);
+  a.expect<wire::Subscribed>();
+  CHECK(a.upload({}).outcome() == wire::Outcome::already_accepted);
+  ready(b, server.port(), 1);
+  const auto& again = b.expect<wire::WorkOffer>();
+  CHECK(again.round() == 1);
+  CHECK(again.seed() == seed);
+  CHECK(b.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(b.expect<wire::VersionNotice>().version() == 2);
+  CHECK(server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
+  CHECK(server.rounds().size() == 1);
+}
+
+TEST_CASE("an upload that was cut off goes on where it was") {
+  TestServer server(two_of_two());
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  a.expect<wire::WorkOffer>();
+  ScriptedDevice::Update update;
+  a.announce(update);
+  CHECK(a.expect<wire::UpdateGo>().offset() == 0);
+  a.send_chunk(fl::as_bytes(std::span<const float>(update.delta)).first(7));
+  a.disconnect();
+  std::uint64_t offset = 0;
+  for (int tries = 0; tries < 100 && offset == 0; ++tries) {
+    a.connect(server.port());
+    a.subscribe(1);
+    a.expect<wire::Subscribed>();
+    a.announce(update);
+    const wire::Message& answer = a.receive();
+    if (const auto* go = answer.body_as_UpdateGo()) offset = go->offset();
+  }
+  CHECK(offset == 7);
+  a.send_chunk(fl::as_bytes(std::span<const float>(update.delta)).subspan(7));
+  CHECK(a.expect<wire::UpdateReply>().outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("a device that was away gets the newest version and a newcomer works in the next round") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  TestServer server(plan);
+  ScriptedDevice worker(server.token());
+  worker.connect(server.port());
+  worker.subscribe(1);
+  worker.expect<wire::Subscribed>();
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    worker.ask_for_work(round);
+    CHECK(worker.expect<wire::WorkOffer>().round() == round);
+    ScriptedDevice::Update update;
+    update.round = round;
+    update.version = round;
+    CHECK(worker.upload(update).outcome() == wire::Outcome::accepted);
+    CHECK(worker.expect<wire::VersionNotice>().version() == round + 1);
+  }
+  ScriptedDevice newcomer(server.token());
+  newcomer.connect(server.port());
+  newcomer.subscribe(0);
+  CHECK(newcomer.expect<wire::VersionNotice>().version() == 4);
+  newcomer.ask_for_work(4);
+  CHECK(newcomer.expect<wire::WorkOffer>().round() == 4);
+}
+
+TEST_CASE("a task rests after its last round") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  plan.rounds = 1;
+  TestServer server(plan);
+  ScriptedDevice device(server.token());
+  ready(device, server.port(), 1);
+  device.expect<wire::WorkOffer>();
+  device.upload({});
+  device.expect<wire::VersionNotice>();
+  device.ask_for_work(2);
+  CHECK(wire::text_of(device.expect<wire::WorkLater>().reason()) == "the task has made all of its rounds");
+}
+
+TEST_CASE("a part is sent from the offset on and only what a subscribed task names") {
+  TestServer server(two_of_two());
+  ScriptedDevice device(server.token());
+  device.connect(server.port());
+  const std::vector<float> weights = server.weights(1);
+  const Digest hash = sha256(fl::as_bytes(std::span<const float>(weights)));
+  const auto fetch = [&](const Digest& part, std::uint64_t offset) {
+    device.send(wire::make_message<wire::Fetch>([&](flatbuffers::FlatBufferBuilder& builder) {
+      return wire::CreateFetch(builder, wire::field_of(builder, part.bytes), offset);
+    }));
+  };
+  fetch(hash, 0);
+  CHECK(device.expect<wire::Refusal>().code() == wire::RefusalCode::not_found);
+  device.subscribe(1);
+  device.expect<wire::Subscribed>();
+  fetch(sha256(as_bytes("something else")), 0);
+  CHECK(device.expect<wire::Refusal>().code() == wire::RefusalCode::not_found);
+  fetch(hash, 17);
+  CHECK(device.expect<wire::Refusal>().code() == wire::RefusalCode::not_found);
+  fetch(hash, 16);
+  CHECK(device.expect<wire::Transfer>().length() == 16);
+  device.subscribe(1);
+  device.expect<wire::Subscribed>();
+}
+
+TEST_CASE("a drained server lets its devices go and takes no new ones") {
+  TestServer server(two_of_two());
+  ScriptedDevice device(server.token());
+  ready(device, server.port(), 1);
+  server.drain();
+  CHECK_THROWS_AS(device.receive(), Error);
+  CHECK_THROWS_AS(device.connect(server.port()), Error);
+}

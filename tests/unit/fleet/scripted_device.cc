@@ -1,0 +1,121 @@
+#include "tests/unit/fleet/scripted_device.h"
+
+#include "common/base/error.h"
+#include "protocol/limits.h"
+#include "tests/unit/fleet/test_server.h"
+
+namespace fl::test {
+
+using flatbuffers::FlatBufferBuilder;
+
+namespace {
+
+constexpr std::chrono::seconds step_limit{20};
+constexpr const char* task_name = "tiny";
+
+}  // namespace
+
+ScriptedDevice::ScriptedDevice(const net::EnrolmentToken& token) {
+  const net::PrivateKey key = net::PrivateKey::generate();
+  const net::TlsContext tls = net::TlsContext::for_enrolment(token.authority_fingerprint);
+  connection_ = run(net::Connection::connect(token.server, tls, step_limit));
+  connection_->set_limits(limits::message_bytes, 0);
+  send(wire::make_message<wire::EnrolRequest>([&](FlatBufferBuilder& builder) {
+    const auto secret = wire::field_of(builder, token.secret);
+    const auto request = wire::field_of(builder, net::make_request(key));
+    return wire::CreateEnrolRequest(builder, secret, request, builder.CreateString("scripted"));
+  }));
+  const wire::Message& answer = receive();
+  if (const wire::Refusal* refusal = answer.body_as_Refusal()) {
+    throw Error(ErrorCode::unauthenticated, std::string(wire::text_of(refusal->sentence())));
+  }
+  const wire::EnrolReply& reply = *answer.body_as_EnrolReply();
+  id_ = wire::text_of(reply.device_id());
+  identity_ = net::Identity{net::Certificate::from_der(wire::bytes_of(reply.certificate())), key};
+  authority_ = connection_->peer_authority();
+  disconnect();
+}
+
+void ScriptedDevice::connect(std::uint16_t port, bool hello) {
+  const net::TlsContext tls = net::TlsContext::for_device(identity_.value(), authority_.value());
+  connection_ = run(net::Connection::connect({"127.0.0.1", port}, tls, step_limit));
+  connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
+  if (!hello) return;
+  send(wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {
+    return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max);
+  }));
+  expect<wire::Welcome>();
+}
+
+void ScriptedDevice::send(flatbuffers::DetachedBuffer message) {
+  run(connection_->write_message(std::move(message), step_limit));
+}
+
+void ScriptedDevice::send_chunk(ByteView bytes) {
+  run(connection_->write_chunk(bytes, step_limit));
+}
+
+const wire::Message& ScriptedDevice::receive() {
+  for (;;) {
+    const wire::Frame frame = run(connection_->read_frame(step_limit));
+    if (frame.kind != wire::FrameKind::message) throw Error(ErrorCode::protocol, "a chunk came");
+    message_.assign(frame.payload.begin(), frame.payload.end());
+    const wire::Message* message = wire::verified_message(message_);
+    if (message == nullptr) throw Error(ErrorCode::protocol, "a message does not verify");
+    if (message->body_type() != wire::Body::KeepAlive) return *message;
+  }
+}
+
+void ScriptedDevice::throw_unexpected(const wire::Message& message) {
+  std::string text = std::string("unexpected ") + wire::body_name(message);
+  if (const wire::Refusal* refusal = message.body_as_Refusal()) {
+    text += ": " + std::string(wire::text_of(refusal->sentence()));
+  }
+  throw Error(ErrorCode::protocol, text);
+}
+
+void ScriptedDevice::subscribe(std::uint64_t held_version) {
+  send(wire::make_message<wire::Subscribe>([&](FlatBufferBuilder& builder) {
+    return wire::CreateSubscribe(builder, builder.CreateString(task_name), held_version);
+  }));
+}
+
+void ScriptedDevice::ask_for_work(std::uint64_t version) {
+  send(wire::make_message<wire::WorkRequest>([&](FlatBufferBuilder& builder) {
+    return wire::CreateWorkRequest(builder, builder.CreateString(task_name), version, 10);
+  }));
+}
+
+void ScriptedDevice::announce(const Update& update) {
+  send(wire::make_message<wire::UpdateAnnounce>([&](FlatBufferBuilder& builder) {
+    const auto task = builder.CreateString(task_name);
+    const auto layout =
+        wire::field_of(builder, update.layout_hash.value_or(TestServer::layout().hash()).bytes);
+    const ByteView bytes = fl::as_bytes(std::span<const float>(update.delta));
+    const auto hash = wire::field_of(builder, update.hash.value_or(sha256(bytes)).bytes);
+    wire::UpdateAnnounceBuilder message(builder);
+    message.add_task(task);
+    message.add_round(update.round);
+    message.add_version(update.version);
+    message.add_layout_hash(layout);
+    message.add_hash(hash);
+    message.add_length(update.length.value_or(bytes.size()));
+    message.add_examples(update.examples);
+    return message.Finish();
+  }));
+}
+
+const wire::UpdateReply& ScriptedDevice::upload(const Update& update) {
+  announce(update);
+  for (;;) {
+    const wire::Message& message = receive();
+    if (message.body_type() == wire::Body::VersionNotice) continue;
+    if (const wire::UpdateReply* reply = message.body_as_UpdateReply()) return *reply;
+    const wire::UpdateGo* go = message.body_as_UpdateGo();
+    if (go == nullptr) throw_unexpected(message);
+    const ByteView bytes = fl::as_bytes(std::span<const float>(update.delta)).subspan(go->offset());
+    if (!bytes.empty()) send_chunk(bytes);
+  }
+}
+
+}  // namespace fl::test

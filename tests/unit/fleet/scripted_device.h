@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include "common/net/connection.h"
+#include "common/net/enrolment_token.h"
+
+namespace fl::test {
+
+/// A device that says what a test tells it to, step by step, over real TLS. Every call blocks until it is
+/// done.
+class ScriptedDevice {
+ public:
+  /// Enrols; throws Error(unauthenticated) with the server's sentence where it is refused.
+  explicit ScriptedDevice(const net::EnrolmentToken& token);
+
+  const std::string& id() const { return id_; }
+
+  /// Connects, and says hello unless told not to.
+  void connect(std::uint16_t port, bool hello = true);
+  void disconnect() { connection_.reset(); }
+
+  void send(flatbuffers::DetachedBuffer message);
+  void send_chunk(ByteView bytes);
+  /// The next message but for KeepAlive; its bytes are copied, so that it stays.
+  const wire::Message& receive();
+  /// The next message, which must be a `Body`; version notices before it are passed over.
+  template <typename Body>
+  const Body& expect() {
+    for (;;) {
+      const wire::Message& message = receive();
+      if (message.body_type() == wire::BodyTraits<Body>::enum_value)
+        return *static_cast<const Body*>(message.body());
+      if (message.body_type() != wire::Body::VersionNotice) throw_unexpected(message);
+    }
+  }
+
+  // Messages of the task "tiny".
+  void subscribe(std::uint64_t held_version = 0);
+  void ask_for_work(std::uint64_t version);
+  /// What a test may say wrongly.
+  struct Update {
+    std::uint64_t round = 1;
+    std::uint64_t version = 1;
+    std::vector<float> delta = {0.5F, 0.5F, 0.5F, 0.5F};
+    std::uint32_t examples = 10;
+    std::optional<Digest> layout_hash;
+    std::optional<Digest> hash;
+    std::optional<std::uint64_t> length;
+  };
+  void announce(const Update& update);
+  /// Announces, sends what the server asks for, and returns its reply.
+  const wire::UpdateReply& upload(const Update& update);
+
+ private:
+  template <typename Result>
+  Result run(boost::asio::awaitable<Result> work) {
+    context_.restart();
+    auto result = boost::asio::co_spawn(context_, std::move(work), boost::asio::use_future);
+    context_.run();
+    return result.get();
+  }
+  [[noreturn]] static void throw_unexpected(const wire::Message& message);
+
+  boost::asio::io_context context_{1};
+  std::string id_;
+  std::optional<net::Identity> identity_;
+  std::optional<net::Certificate> authority_;
+  std::unique_ptr<net::Connection> connection_;
+  std::vector<std::byte> message_;
+};
+
+}  // namespace fl::test

@@ -1,0 +1,158 @@
+#include "tests/unit/fleet/test_server.h"
+
+#include <cstring>
+#include <future>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <spdlog/sinks/null_sink.h>
+
+#include "common/base/random.h"
+
+namespace fl::test {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr const char* task_name = "tiny";
+
+TaskContract tiny_contract() {
+  TaskContract contract;
+  contract.inputs = {{"x", Datatype::fp32, {-1, 3}}};
+  contract.outputs = {{"y", Datatype::fp32, {-1, 1}}};
+  contract.loss = Loss::mse;
+  contract.data.format = DataFormat::table;
+  contract.data.columns = {"a", "b", "c"};
+  contract.data.label = "y";
+  return contract;
+}
+
+}  // namespace
+
+struct TestServer::Running {
+  explicit Running(const std::filesystem::path& folder)
+      : home(server::ServerHome::open(folder)),
+        ledger(home.ledger_path()),
+        blobs(home.blobs_path()),
+        spool(home.spool_path()),
+        registry(ledger, blobs, home.signing_key()) {}
+
+  void run() {
+    log = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    fleet = std::make_unique<server::Fleet>(
+        server::Fleet::Parts{context, home, ledger, blobs, spool, registry, clock, log});
+    thread = std::thread([this] { context.run(); });
+  }
+
+  ~Running() {
+    context.stop();
+    if (thread.joinable()) thread.join();
+  }
+
+  server::ServerHome home;
+  server::Ledger ledger;
+  server::BlobStore blobs;
+  server::UpdateSpool spool;
+  server::Registry registry;
+  SystemClock clock;
+  std::shared_ptr<spdlog::logger> log;
+  asio::io_context context{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  std::unique_ptr<server::Fleet> fleet;
+  std::thread thread;
+};
+
+template <typename Function>
+auto TestServer::on_thread(Function function) {
+  std::packaged_task<decltype(function())()> task(function);
+  auto result = task.get_future();
+  asio::post(running_->context, [&task] { task(); });
+  return result.get();
+}
+
+Layout TestServer::layout() {
+  Layout layout;
+  layout.add("weight", Datatype::fp32, {3}, Role::trained);
+  layout.add("bias", Datatype::fp32, {1}, Role::trained);
+  return layout;
+}
+
+TestServer::TestServer(const RoundPlan& plan) : home_path_(folder_ / "server") {
+  server::ServerConfig config;
+  config.listen = {"127.0.0.1", 0};
+  server::ServerHome::create(home_path_, config, SystemClock().now());
+  Running setup(home_path_);
+  server::TaskRecord task;
+  task.name = task_name;
+  task.plan.round = plan;
+  task.contract = tiny_contract();
+  task.layout = layout();
+  const std::string archive = "no archive that anybody opens here";
+  task.archive_hash = setup.blobs.put(as_bytes(archive));
+  task.archive_bytes = archive.size();
+  task.created = setup.clock.now();
+  setup.registry.add_task(task, std::vector<float>{1, 2, 3, 4}, setup.clock.now());
+  start();
+}
+
+TestServer::~TestServer() {
+  stop();
+}
+
+void TestServer::start() {
+  running_ = std::make_unique<Running>(home_path_);
+  running_->run();
+  port_ = on_thread([this] { return running_->fleet->port(); });
+}
+
+void TestServer::stop() {
+  running_.reset();
+}
+
+void TestServer::drain() {
+  on_thread([this] {
+    running_->fleet->drain();
+    return true;
+  });
+}
+
+net::EnrolmentToken TestServer::token(Milliseconds lifetime) {
+  net::EnrolmentToken token;
+  token.server = {"127.0.0.1", port_};
+  token.secret = secret_bytes(32);
+  on_thread([&] {
+    token.authority_fingerprint = running_->home.authority().certificate.fingerprint();
+    running_->ledger.add_token(sha256(token.secret), "", running_->clock.now() + lifetime);
+    return true;
+  });
+  return token;
+}
+
+void TestServer::revoke(const std::string& device) {
+  on_thread([&] {
+    running_->ledger.revoke_device(device);
+    running_->fleet->disconnect(device);
+    return true;
+  });
+}
+
+std::vector<server::RoundRecord> TestServer::rounds() {
+  return on_thread([this] { return running_->ledger.rounds(task_name); });
+}
+
+std::vector<server::ParticipantRecord> TestServer::participants(std::uint64_t round) {
+  return on_thread([&] { return running_->ledger.participants(task_name, round); });
+}
+
+std::vector<float> TestServer::weights(std::uint64_t version) {
+  return on_thread([&] {
+    const Bytes bytes =
+        running_->blobs.get(running_->ledger.version(task_name, version).value().weights_hash);
+    std::vector<float> weights(bytes.size() / sizeof(float));
+    std::memcpy(weights.data(), bytes.data(), bytes.size());
+    return weights;
+  });
+}
+
+}  // namespace fl::test

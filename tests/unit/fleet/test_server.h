@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "common/net/enrolment_token.h"
+#include "server/fleet/fleet.h"
+#include "tests/support/temporary_folder.h"
+
+namespace fl::test {
+
+/// A real fleet on a free port of loopback, with a task "tiny" of a four-element model, on a thread of its
+/// own. Destroyed or stopped, it leaves its home, in which start() begins again as a restarted process would.
+class TestServer {
+ public:
+  explicit TestServer(const RoundPlan& plan);
+  TestServer(const TestServer&) = delete;
+  TestServer& operator=(const TestServer&) = delete;
+  ~TestServer();
+
+  void start();
+  /// Drops everything as it is, without drain.
+  void stop();
+  void drain();
+
+  std::uint16_t port() const { return port_; }
+  net::EnrolmentToken token(Milliseconds lifetime = std::chrono::hours(1));
+  void revoke(const std::string& device);
+  const std::filesystem::path& home() const { return home_path_; }
+
+  /// What the ledger says, read on the server's thread.
+  std::vector<server::RoundRecord> rounds();
+  std::vector<server::ParticipantRecord> participants(std::uint64_t round);
+  std::vector<float> weights(std::uint64_t version);
+
+  /// The deltas' layout.
+  static Layout layout();
+
+ private:
+  struct Running;
+
+  template <typename Function>
+  auto on_thread(Function function);
+
+  TemporaryFolder folder_;
+  std::filesystem::path home_path_;
+  std::uint16_t port_ = 0;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace fl::test

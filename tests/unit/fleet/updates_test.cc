@@ -1,0 +1,144 @@
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include "common/base/error.h"
+#include "tests/unit/fleet/scripted_device.h"
+#include "tests/unit/fleet/test_server.h"
+
+using namespace fl;
+using namespace fl::test;
+
+namespace {
+
+/// A server whose round 1 waits for updates of two devices.
+struct OpenRound {
+  OpenRound() : server(plan()), device(server.token()), other(server.token()) {
+    for (ScriptedDevice* one : {&device, &other}) {
+      one->connect(server.port());
+      one->subscribe(1);
+      one->expect<wire::Subscribed>();
+      one->ask_for_work(1);
+    }
+    device.expect<wire::WorkOffer>();
+    other.expect<wire::WorkOffer>();
+  }
+
+  static RoundPlan plan() {
+    RoundPlan plan;
+    plan.goal = 2;
+    plan.minimum = 1;
+    plan.max_examples = 100;
+    plan.max_delta = 2.0;
+    return plan;
+  }
+
+  TestServer server;
+  ScriptedDevice device;
+  ScriptedDevice other;
+};
+
+}  // namespace
+
+TEST_CASE("an update that does not fit its round is refused by what is wrong before its bytes come (I9)") {
+  OpenRound round;
+  ScriptedDevice::Update update;
+  update.round = 2;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::round_closed);
+  update = {};
+  update.version = 7;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::stale_version);
+  update = {};
+  update.layout_hash = sha256(as_bytes("another layout"));
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_layout);
+  update = {};
+  update.delta.push_back(1.0F);
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_length);
+  update = {};
+  update.examples = 101;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::too_many_examples);
+  update.examples = 0;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::no_examples);
+  update = {};
+  update.examples = 100;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("bytes that do not hash to what was announced may be sent again") {
+  OpenRound round;
+  ScriptedDevice::Update update;
+  update.hash = sha256(as_bytes("other bytes"));
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_hash);
+  update.hash.reset();
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("a delta with NaN or infinity or above the cap does not count and the round goes on without it") {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 2.5F}) {
+    OpenRound round;
+    ScriptedDevice::Update update;
+    update.delta[2] = bad;
+    const wire::Outcome expected = bad == 2.5F ? wire::Outcome::delta_too_large : wire::Outcome::not_finite;
+    const auto& reply = round.device.upload(update);
+    CHECK(reply.outcome() == expected);
+    CHECK(wire::text_of(reply.sentence()).find("element 2 of the delta is ") == 0);
+    CHECK(round.device.upload({}).outcome() == wire::Outcome::not_selected);
+    CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
+    CHECK(round.other.expect<wire::VersionNotice>().version() == 2);
+    CHECK(round.server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
+  }
+}
+
+TEST_CASE("a device outside the cohort cannot put an update in") {
+  OpenRound round;
+  ScriptedDevice stranger(round.server.token());
+  stranger.connect(round.server.port());
+  stranger.subscribe(1);
+  stranger.expect<wire::Subscribed>();
+  CHECK(stranger.upload({}).outcome() == wire::Outcome::not_selected);
+}
+
+TEST_CASE("a message that is not expected or does not verify ends the connection with a reason (I8)") {
+  OpenRound round;
+  round.device.send(wire::make_message<wire::UpdateGo>(
+      [](flatbuffers::FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, 0); }));
+  const auto& refusal = round.device.expect<wire::Refusal>();
+  CHECK(refusal.code() == wire::RefusalCode::unexpected);
+  CHECK(wire::text_of(refusal.sentence()) == "UpdateGo is not expected here");
+  CHECK_THROWS_AS(round.device.receive(), Error);
+}
+
+TEST_CASE("a chunk that nobody asked for ends the connection (I8)") {
+  OpenRound round;
+  round.device.send_chunk(as_bytes("bytes"));
+  CHECK_THROWS_AS(round.device.receive(), Error);
+  CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("more bytes than were announced end the connection (I8)") {
+  OpenRound round;
+  round.device.announce({});
+  round.device.expect<wire::UpdateGo>();
+  round.device.send_chunk(Bytes(17));
+  CHECK(round.device.expect<wire::Refusal>().code() == wire::RefusalCode::unexpected);
+}
+
+TEST_CASE("a conversation that does not begin with Hello is ended") {
+  TestServer server{RoundPlan()};
+  ScriptedDevice device(server.token());
+  device.connect(server.port(), false);
+  device.subscribe();
+  CHECK(device.expect<wire::Refusal>().code() == wire::RefusalCode::unexpected);
+}
+
+TEST_CASE("a device that speaks only later versions of the protocol is told which are spoken here") {
+  TestServer server{RoundPlan()};
+  ScriptedDevice device(server.token());
+  device.connect(server.port(), false);
+  device.send(wire::make_message<wire::Hello>(
+      [](flatbuffers::FlatBufferBuilder& builder) { return wire::CreateHello(builder, 900, 901); }));
+  const auto& refusal = device.expect<wire::Refusal>();
+  CHECK(refusal.code() == wire::RefusalCode::version);
+  CHECK(wire::text_of(refusal.sentence()).find("this server speaks protocol versions 1 to 1") == 0);
+}
