@@ -1,6 +1,20 @@
+#include <string>
+#include <vector>
+
+#include "client/program/commands.h"
+#include "client/program/words.h"
 #include "common/program/command_line.h"
 
 int main(int argc, char** argv) {
-  const fl::program::Program program{"fl-client", "A device of a federation.", "0.1.0", {}};
-  return fl::program::run_program(program, argc, argv);
+  using namespace fl::program;
+  const Program program{
+      "fl-client",
+      "fl-client is a device of a federation: it predicts locally and learns from its own data.",
+      "0.1.0",
+      {enroll_command(), import_command(), run_command(), predict_command(), status_command(),
+       baseline_command(), sync_command()}};
+  const std::vector<std::string> words = with_named_files({argv, argv + argc});
+  std::vector<const char*> pointers;
+  for (const std::string& word : words) pointers.push_back(word.c_str());
+  return run_program(program, static_cast<int>(pointers.size()), pointers.data());
 }

@@ -74,7 +74,10 @@ std::uint64_t Device::import_files(const std::string& task, const std::vector<st
 
 DeviceStatus Device::status() const {
   const client::DeviceSettings& settings = state_->home.settings();
-  DeviceStatus status{.id = settings.device, .name = settings.name, .server = settings.server.text()};
+  DeviceStatus status;
+  status.id = settings.device;
+  status.name = settings.name;
+  status.server = settings.server.text();
   const Timestamp expires = state_->home.certificate().not_after();
   status.certificate_expires =
       std::chrono::duration_cast<std::chrono::seconds>(expires.time_since_epoch()).count();

@@ -72,10 +72,10 @@ class Device {
  public:
   struct Options {
     /// Runs the models; empty: libtorch's, loaded when the first model is opened.
-    std::shared_ptr<Engine> engine;
+    std::shared_ptr<Engine> engine = {};
     /// Told of the agent's doings, on the agent's thread or the one that called; must not block, nor call
     /// start() or stop(). May be empty.
-    std::function<void(const AgentEvent&)> on_event;
+    std::function<void(const AgentEvent&)> on_event = {};
     /// Whether the agent takes part in rounds; without, it only receives versions.
     bool train = true;
     /// Opens the home as a guest, beside a process that owns it or without one: predicts with the version
