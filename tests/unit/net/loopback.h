@@ -17,6 +17,7 @@
 #include "common/net/certificates.h"
 #include "common/net/connection.h"
 #include "protocol/limits.h"
+#include "tests/unit/net/faults.h"
 
 namespace fl::test {
 
@@ -96,6 +97,17 @@ class Loopback {
   boost::asio::ip::tcp::acceptor acceptor_{context_, {boost::asio::ip::address_v4::loopback(), 0}};
 };
 
+/// The Error of a task that is awaited; none where it ends well.
+template <typename Value>
+Task<std::optional<Error>> failure_of(Task<Value> task) {
+  try {
+    co_await std::move(task);
+  } catch (const Error& error) {
+    co_return error;
+  }
+  co_return std::nullopt;
+}
+
 /// Both ends of a connection on fl/1, with the limits of peers that know each other.
 struct Pair {
   Pair(Loopback& loopback, const Fleet& fleet) {
@@ -108,20 +120,5 @@ struct Pair {
   std::unique_ptr<net::Connection> server;
   std::unique_ptr<net::Connection> device;
 };
-
-/// What `function` throws as an Error; none where it throws nothing.
-template <typename Function>
-std::optional<Error> error_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
-
-inline bool says(const std::optional<Error>& error, ErrorCode code, const std::string& words) {
-  return error && error->code() == code && std::string(error->what()).find(words) != std::string::npos;
-}
 
 }  // namespace fl::test

@@ -23,7 +23,9 @@ void add_hello(Messages& messages) {
   }));
   messages.push_back(wire::make_message<wire::Welcome>([](FlatBufferBuilder& b) {
     const auto features = b.CreateVectorOfStrings(std::vector<std::string>{"zstd"});
-    return wire::CreateWelcome(b, 1, features, b.CreateString("fl-server 0.1.0"), 1700000000000, 30000);
+    const auto tasks = b.CreateVectorOfStrings(std::vector<std::string>{"har", "keyboard"});
+    const auto software = b.CreateString("fl-server 0.1.0");
+    return wire::CreateWelcome(b, 1, features, software, 1700000000000, 30000, tasks);
   }));
   messages.push_back(
       wire::make_message<wire::KeepAlive>([](FlatBufferBuilder& b) { return wire::CreateKeepAlive(b); }));
@@ -128,7 +130,7 @@ void read(Sum& sum, const wire::Hello& hello) {
 }
 void read(Sum& sum, const wire::Welcome& welcome) {
   sum << welcome.version() << welcome.features() << welcome.software() << welcome.server_time_ms()
-      << welcome.keep_alive_ms();
+      << welcome.keep_alive_ms() << welcome.tasks();
 }
 void read(Sum& /*sum*/, const wire::KeepAlive& /*keep_alive*/) {}
 void read(Sum& sum, const wire::EnrolRequest& request) {
