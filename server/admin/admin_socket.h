@@ -11,14 +11,16 @@
 namespace fl::server {
 
 /// The Unix socket (mode 0600) over which a running server is administered: one request of one line (at most
-/// 1 MiB), one answer of one line, then it closes; each step has a timeout. Lives on one strand.
+/// 16 MiB), one answer of one line, then it closes; reading and writing may take ten seconds each. Lives on
+/// one strand.
 class AdminSocket {
  public:
-  /// `handle` is called on `executor` with a request and returns the answer. Replaces a socket file that a
-  /// dead server left. Throws Error as the system fails.
+  /// `handle` is called on `executor` with a request and returns the answer, neither with a line's end.
+  /// Replaces a socket file that a dead server left. Throws Error as the system fails.
   AdminSocket(boost::asio::any_io_executor executor, const std::filesystem::path& path,
               std::function<std::string(std::string_view)> handle);
-  /// Stops listening and removes the socket file.
+  /// Stops listening, ends the connections there are and removes the socket file. `handle` is not called from
+  /// then on.
   ~AdminSocket();
 
  private:
