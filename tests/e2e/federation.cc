@@ -1,0 +1,130 @@
+#include "tests/e2e/federation.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "common/base/files.h"
+#include "common/data/motion.h"
+#include "common/data/people.h"
+
+namespace fl::test {
+namespace {
+
+constexpr const char* motion_data = R"([data]
+format = windows
+columns = x_acc,y_acc,z_acc,x_gyro,y_gyro,z_gyro
+label = label
+window = 50
+step = 25
+scale = 0.1019368,0.1019368,0.1019368,1,1,1
+)";
+
+std::uint16_t free_port() {
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::acceptor acceptor(context, {boost::asio::ip::address_v4::loopback(), 0});
+  return acceptor.local_endpoint().port();
+}
+
+std::string without_line_end(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+Federation::Federation(const Settings& settings) : settings_(settings), port_(free_port()) {
+  devices_.resize(settings_.devices);
+  MotionPeople people;
+  people.count = settings_.devices + 2;
+  people.recordings = settings_.recordings;
+  write_motion_people(folder_ / "people", people);
+  make_server();
+}
+
+void Federation::make_server() const {
+  output_of("fl-server", {"init", server_home().string(), "--listen", "127.0.0.1:" + std::to_string(port_),
+                          "--host", "127.0.0.1"});
+  const std::string devices = std::to_string(settings_.devices);
+  const std::string task = "labels = SEATED,STANDING_UP,WALKING,TURNING,SITTING_DOWN\n" + settings_.model +
+                           motion_data + "[round]\ngoal = " + devices + "\nminimum = " + devices +
+                           "\nrounds = " + std::to_string(settings_.rounds) + "\n" + settings_.more;
+  write_file_atomically(folder_.path() / "motion.ini", as_bytes(task));
+  output_of("fl-server", {"task", "add", server_home().string(), "motion", "--config",
+                          (folder_.path() / "motion.ini").string()});
+}
+
+std::filesystem::path Federation::device_home(std::uint32_t device) const {
+  return folder_.path() / ("device-" + std::to_string(device));
+}
+
+std::vector<std::string> Federation::files_of(std::uint32_t person) const {
+  std::vector<std::string> files;
+  for (const auto& file : people_in(folder_.path() / "people").at(person).files)
+    files.push_back(file.string());
+  return files;
+}
+
+std::string Federation::token() const {
+  return without_line_end(output_of("fl-server", {"token", server_home().string()}));
+}
+
+void Federation::start_server() {
+  server_ = std::make_unique<Process>("fl-server", std::vector<std::string>{"run", server_home().string()});
+  server_->wait_for_line("listening on");
+}
+
+Ended Federation::stop_server() {
+  server_->signal(SIGTERM);
+  const Ended ended = server_->wait();
+  server_.reset();
+  return ended;
+}
+
+void Federation::kill_server() {
+  server_->kill();
+  server_.reset();
+}
+
+void Federation::enrol(std::uint32_t device) {
+  const std::string home = device_home(device).string();
+  output_of("fl-client", {"enroll", home, "--token", token(), "--name", "device-" + std::to_string(device)});
+  std::vector<std::string> arguments = {"import", home};
+  for (const std::string& file : files_of(device)) arguments.push_back(file);
+  output_of("fl-client", arguments);
+}
+
+void Federation::start_device(std::uint32_t device) {
+  devices_.at(device) =
+      std::make_unique<Process>("fl-client", std::vector<std::string>{"run", device_home(device).string()});
+}
+
+void Federation::kill_device(std::uint32_t device) {
+  devices_.at(device)->kill();
+  devices_.at(device).reset();
+}
+
+void Federation::start_devices() {
+  for (std::uint32_t device = 0; device < settings_.devices; ++device) {
+    enrol(device);
+    start_device(device);
+  }
+}
+
+void Federation::wait_for_version(std::uint64_t version, Process::Seconds limit) {
+  server_->wait_for_line("committed as version " + std::to_string(version) + " ", limit);
+}
+
+double Federation::accuracy_of(std::uint32_t device, std::uint32_t person) const {
+  std::vector<std::string> arguments = {"predict", device_home(device).string(), "--json", "--output",
+                                        (folder_.path() / "answers.jsonl").string()};
+  for (const std::string& file : files_of(person)) arguments.push_back(file);
+  return number_in(output_of("fl-client", arguments), "accuracy");
+}
+
+double number_in(const std::string& json, const std::string& key) {
+  const std::size_t at = json.find("\"" + key + "\":");
+  if (at == std::string::npos) throw std::runtime_error("no " + key + " in " + json);
+  return std::stod(json.substr(at + key.size() + 3));
+}
+
+}  // namespace fl::test

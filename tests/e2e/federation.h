@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/process.h"
+#include "tests/support/temporary_folder.h"
+
+namespace fl::test {
+
+/// A server's home, devices' homes and the programs that run in them, in a folder of their own, on a free
+/// port of loopback. The task is "motion": recognising activities, on generated people.
+class Federation {
+ public:
+  struct Settings {
+    std::uint32_t devices = 2;
+    std::uint32_t rounds = 3;
+    std::uint32_t recordings = 2;  ///< Of each person, about 40 windows each.
+    std::string model = "architecture = linear\n";
+    std::string more;  ///< Further lines of the task's file.
+  };
+
+  explicit Federation(const Settings& settings);
+
+  std::filesystem::path server_home() const { return folder_ / "server"; }
+  std::filesystem::path device_home(std::uint32_t device) const;
+  /// The files of person `person`; those from settings.devices on are nobody's device.
+  std::vector<std::string> files_of(std::uint32_t person) const;
+  std::filesystem::path folder() const { return folder_.path(); }
+  std::uint16_t port() const { return port_; }
+  std::string token() const;
+
+  /// Starts the server and waits until it listens.
+  void start_server();
+  Process& server() { return *server_; }
+  /// SIGTERM; returns how it ended.
+  Ended stop_server();
+  void kill_server();
+
+  /// Makes a device's home with a new token, and imports its person's files. The server runs.
+  void enrol(std::uint32_t device);
+  void start_device(std::uint32_t device);
+  Process& device(std::uint32_t device) { return *devices_.at(device); }
+  void kill_device(std::uint32_t device);
+  /// Enrols and starts all of them.
+  void start_devices();
+
+  /// Waits until the running server commits this version.
+  void wait_for_version(std::uint64_t version, Process::Seconds limit = Process::Seconds(120));
+
+  /// The share of right predictions of a device's own program on a person's files.
+  double accuracy_of(std::uint32_t device, std::uint32_t person) const;
+
+ private:
+  void make_server() const;
+
+  TemporaryFolder folder_;
+  Settings settings_;
+  std::uint16_t port_;
+  std::unique_ptr<Process> server_;
+  std::vector<std::unique_ptr<Process>> devices_;
+};
+
+/// The value of a key in JSON text, as the programs print it: enough for tests.
+double number_in(const std::string& json, const std::string& key);
+
+}  // namespace fl::test
