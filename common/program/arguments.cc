@@ -92,12 +92,20 @@ std::vector<double> Arguments::numbers(const std::string& name) const {
 }
 
 std::vector<std::string> Arguments::names_with(const std::string& prefix) const {
-  std::vector<std::string> names;
-  for (auto entry = values_.lower_bound(prefix); entry != values_.end(); ++entry) {
-    if (!entry->first.starts_with(prefix)) break;
-    names.push_back(entry->first);
+  std::map<std::size_t, std::string> in_order;
+  for (const auto& [name, given] : values_) {
+    if (name.starts_with(prefix)) in_order[given.order] = name;
   }
+  std::vector<std::string> names;
+  for (auto& [order, name] : in_order) names.push_back(std::move(name));
   return names;
+}
+
+Arguments::Given& Arguments::given(const std::string& name, const std::string& where) {
+  Given& entry = values_[name];
+  entry.where = where;
+  if (entry.values.empty()) entry.order = values_.size();
+  return entry;
 }
 
 std::string Arguments::where(const std::string& name) const {

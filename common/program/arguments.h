@@ -41,7 +41,8 @@ class Arguments {
   double number(const std::string& name) const;
   std::vector<double> numbers(const std::string& name) const;
 
-  /// The names given that begin with `prefix`, sorted: those of an option "input.*".
+  /// The names given that begin with `prefix`, in the order in which they were given: those of an option
+  /// "input.*". What stands on the command line comes before what stands in the file.
   std::vector<std::string> names_with(const std::string& prefix) const;
   /// Where a value comes from: "--hours", "DIR" or "task.ini:12: hours".
   std::string where(const std::string& name) const;
@@ -53,7 +54,10 @@ class Arguments {
   struct Given {
     std::vector<std::string> values;
     std::string where;
+    std::size_t order = 0;
   };
+
+  Given& given(const std::string& name, const std::string& where);
 
   Options options_;
   std::map<std::string, Given> values_;

@@ -118,8 +118,8 @@ Arguments parse_file(const Options& options, const std::filesystem::path& file) 
       throw UsageError(in_file(file, line_of_key(text, key, 0), key) + ": unknown setting" +
                        did_you_mean(key, names_of(options)));
     }
-    auto& given = arguments.values_[key];
-    given.where = in_file(file, line_of_key(text, key, given.values.size()), key);
+    const std::size_t line = line_of_key(text, key, arguments.texts(key).size());
+    auto& given = arguments.given(key, in_file(file, line, key));
     if (!given.values.empty() && option->kind != Kind::values) {
       throw UsageError(given.where + ": the setting is given a second time");
     }
@@ -164,8 +164,7 @@ Arguments parse(const Options& options, std::span<const std::string> tokens) {
   for (const po::option& word : parse_tokens(options, tokens).options) {
     const bool by_place = word.string_key.empty();
     const std::string name = by_place ? places.next(word.value.front()) : word.string_key;
-    auto& given = arguments.values_[name];
-    given.where = by_place ? name : "--" + name;
+    auto& given = arguments.given(name, by_place ? name : "--" + name);
     const Option* option = options.find(name);
     if (!given.values.empty() && option->kind != Kind::values) {
       throw UsageError("--" + name + " is given a second time");
@@ -175,6 +174,7 @@ Arguments parse(const Options& options, std::span<const std::string> tokens) {
   places.check_complete();
   if (options.takes_config_file() && arguments.has("config")) {
     Arguments from_file = parse_file(options, arguments.text("config"));
+    for (auto& [name, given] : from_file.values_) given.order += arguments.values_.size();
     arguments.values_.merge(from_file.values_);
   }
   return arguments;

@@ -67,7 +67,7 @@ TEST_CASE("a default answers where nothing was given and does not count as given
 
 TEST_CASE("an option with a star takes every name with its beginning") {
   const Arguments arguments = parsed({"home", "--input.x", "6,50", "--input.mask", "50"});
-  CHECK(arguments.names_with("input.") == std::vector<std::string>{"input.mask", "input.x"});
+  CHECK(arguments.names_with("input.") == std::vector<std::string>{"input.x", "input.mask"});
   CHECK(arguments.list("input.x") == std::vector<std::string>{"6", "50"});
 }
 
