@@ -19,6 +19,11 @@ std::string name_of(const Manifest& manifest) {
   return "version " + std::to_string(manifest.version) + " of " + manifest.task;
 }
 
+void require_version(const Manifest& manifest, std::uint64_t announced) {
+  if (manifest.version == announced) return;
+  throw Error(ErrorCode::invalid_data, "its manifest is that of version " + std::to_string(manifest.version));
+}
+
 void require_transferable(const Manifest& manifest) {
   if (manifest.archive_bytes <= limits::transfer_bytes &&
       manifest.weights_count <= limits::transfer_bytes / sizeof(float)) {
@@ -35,8 +40,10 @@ awaitable<void> Session::adopt(std::string task) {
   std::optional<Manifest> manifest;
   try {
     manifest = store->check(notice.manifest);
+    require_version(*manifest, notice.version);
     require_transferable(*manifest);
   } catch (const Error& error) {
+    manifest.reset();
     refuse(notice, error.what());
   }
   if (!manifest) co_return;

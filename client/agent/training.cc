@@ -1,6 +1,7 @@
 #include "client/agent/training.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -68,9 +69,10 @@ std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, 
   const TrainingResult result =
       model->train(own, offer.plan, {offer.round, offer.seed}, [&](const TrainingProgress& step) {
         if (progress) progress(step);
-        return !stop.stop_requested();
+        return !stop.stop_requested() && std::chrono::steady_clock::now() < offer.deadline;
       });
-  if (result.cancelled || stop.stop_requested()) return nullptr;
+  if (stop.stop_requested()) return nullptr;
+  if (result.cancelled) throw Error(ErrorCode::timeout, "the round ended before training did");
   subtract_from(update->delta, *model);
   require_acceptable(update->delta, model->layout(), offer.max_delta);
   update->task = offer.task;

@@ -20,8 +20,8 @@ using EngineSource = std::function<std::shared_ptr<Engine>()>;
 /// the parts are damaged, the archive does not open, or its layout is not the manifest's.
 std::unique_ptr<Model> open_version(Engine& engine, const ModelStore& store, const Manifest& manifest);
 
-/// Tests a model, by what it says of a batch, on the examples held out on this device; nothing where there are
-/// none, or where `stop` was asked for.
+/// Tests a model, by what it says of a batch, on the examples held out on this device; nothing where there
+/// are none, or where `stop` was asked for.
 std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const Examples&)>& evaluate,
                                             const ExampleStore& examples, const std::string& task,
                                             const std::stop_token& stop = {});

@@ -12,5 +12,6 @@ Command predict_command();
 Command status_command();
 Command baseline_command();
 Command sync_command();
+Command demo_data_command();
 
 }  // namespace fl::program

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
       "fl-client is a device of a federation: it predicts locally and learns from its own data.",
       "0.1.0",
       {enroll_command(), import_command(), run_command(), predict_command(), status_command(),
-       baseline_command(), sync_command()}};
+       baseline_command(), sync_command(), demo_data_command()}};
   const std::vector<std::string> words = with_named_files({argv, argv + argc});
   std::vector<const char*> pointers;
   for (const std::string& word : words) pointers.push_back(word.c_str());
