@@ -27,10 +27,13 @@ Bytes CertificateOffice::renew(const std::string& device, ByteView request) {
   return certificate.to_der();
 }
 
-std::optional<std::string> CertificateOffice::objection(const std::string& device) const {
+std::optional<std::string> CertificateOffice::admit(const std::string& device) {
   const std::optional<DeviceRecord> record = ledger_.device(device);
   if (!record) return "the device is not enrolled here";
   if (record->revoked) return "the device's certificate has been revoked";
+  // Each note is a write to the disk, too dear for every connection.
+  const Timestamp now = clock_.now();
+  if (now - record->last_seen >= std::chrono::hours(1)) ledger_.touch_device(device, now);
   return std::nullopt;
 }
 

@@ -31,8 +31,8 @@ class CertificateOffice {
   /// A fresh certificate for an enrolled device. Throws Error(invalid_data) as above.
   Bytes renew(const std::string& device, ByteView request);
 
-  /// Why a device's certificate is not accepted; nothing where it is.
-  std::optional<std::string> objection(const std::string& device) const;
+  /// Why a device that has connected is not let in; nothing where it is. Notes when it was seen, to the hour.
+  std::optional<std::string> admit(const std::string& device);
 
  private:
   Ledger& ledger_;

@@ -118,7 +118,7 @@ asio::awaitable<void> Session::greet() {
     co_await refuse(RefusalCode::unexpected, "a conversation begins with Hello");
     throw Error(ErrorCode::protocol, std::string("began with ") + wire::body_name(*message));
   }
-  if (const auto objection = parts_.certificates.objection(device_)) {
+  if (const auto objection = parts_.certificates.admit(device_)) {
     co_await refuse(RefusalCode::revoked, *objection);
     throw Error(ErrorCode::unauthenticated, *objection);
   }
@@ -273,7 +273,16 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
     co_await write(go_message(incoming->offset()));
     failure = co_await receive_chunks(*incoming);
   }
-  if (failure.empty()) co_return co_await runner.take(update, std::move(*incoming));
+  if (failure.empty()) {
+    try {
+      co_return co_await runner.take(update, std::move(*incoming));
+    } catch (const Error& error) {
+      failure = error.what();
+    }
+  }
+  // A round that closed meanwhile took its spool with it.
+  const Verdict verdict = runner.judge(update);
+  if (verdict.outcome != wire::Outcome::accepted) co_return verdict;
   parts_.log->error("device {}: the update could not be kept: {}", device_, failure);
   co_return Verdict{wire::Outcome::server_failure,
                     "the server could not keep the update; send it again later"};

@@ -23,6 +23,8 @@ namespace {
 constexpr Milliseconds settle_time{50};
 // Between two tries to write a version, for example while the disk is full.
 constexpr std::chrono::seconds commit_retry{5};
+// Until a round is taken up again whose events the ledger could not record.
+constexpr std::chrono::seconds recovery_time{5};
 // Until a device asks again once a task has made all of its rounds.
 constexpr Milliseconds rest_retry{300'000};
 
@@ -45,19 +47,27 @@ TaskRunner::TaskRunner(const Parts& parts, TaskRecord task)
       latest_(parts_.ledger.latest_version(task_.name)),
       fold_strand_(asio::make_strand(parts_.workers.get_executor())),
       wake_(parts_.context),
-      settle_(parts_.context) {}
+      settle_(parts_.context),
+      retry_(parts_.context) {}
 
 TaskRunner::~TaskRunner() = default;
 
 void TaskRunner::start() {
-  if (!resume_round()) open_next_round();
-  apply(round_->time_passed(parts_.clock.now()));
+  take_up_round();
+  let_time_pass();
+}
+
+void TaskRunner::take_up_round() {
+  if (resume_round()) return;
+  const std::vector<RoundRecord> rounds = parts_.ledger.rounds(task_.name);
+  open_round(rounds.empty() ? 1 : rounds.back().round + 1);
 }
 
 void TaskRunner::stop() {
   stopped_ = true;
   wake_.cancel();
   settle_.cancel();
+  retry_.cancel();
 }
 
 bool TaskRunner::resume_round() {
@@ -80,9 +90,7 @@ bool TaskRunner::resume_round() {
   return true;
 }
 
-void TaskRunner::open_next_round() {
-  const std::vector<RoundRecord> rounds = parts_.ledger.rounds(task_.name);
-  const std::uint64_t number = rounds.empty() ? 1 : rounds.back().round + 1;
+void TaskRunner::open_round(std::uint64_t number) {
   round_ = std::make_unique<Round>(number, task_.plan.round, parts_.clock.now());
   fold_.reset();
   schedule();
@@ -135,7 +143,7 @@ void TaskRunner::poke() {
   settle_.expires_after(settle_time);
   settle_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     self->settling_ = false;
-    if (!error && !self->stopped_) self->apply(self->round_->time_passed(self->parts_.clock.now()));
+    if (!error) self->let_time_pass();
   });
 }
 
@@ -146,15 +154,43 @@ void TaskRunner::schedule() {
   if (!wake || stopped_) return;
   wake_.expires_after(std::max(*wake - now, Milliseconds(1)));
   wake_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (!error && !self->stopped_) self->apply(self->round_->time_passed(self->parts_.clock.now()));
+    if (!error) self->let_time_pass();
   });
 }
 
+void TaskRunner::let_time_pass() {
+  if (!stopped_) apply(round_->time_passed(parts_.clock.now()));
+}
+
 void TaskRunner::apply(const RoundActions& actions) {
-  for (const RoundAction& action : actions) {
-    std::visit([this](const auto& one) { act(one); }, action);
+  try {
+    for (const RoundAction& action : actions) {
+      std::visit([this](const auto& one) { act(one); }, action);
+    }
+    schedule();
+  } catch (const Error& error) {
+    parts_.log->error("task {} round {}: {}; the round is taken up again in {} s", task_.name,
+                      round_->number(), error.what(), recovery_time.count());
+    recover();
   }
-  schedule();
+}
+
+void TaskRunner::recover() {
+  for (const auto& [device, listener] : listeners_) {
+    round_->device_left(device);
+    listener->work_later(task_.name, recovery_time, "the server has trouble with its disk");
+  }
+  wake_.expires_after(recovery_time);
+  wake_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+    if (cancelled || self->stopped_) return;
+    try {
+      self->take_up_round();
+    } catch (const Error& error) {
+      self->parts_.log->error("task {}: {}", self->task_.name, error.what());
+      return self->recover();
+    }
+    self->let_time_pass();
+  });
 }
 
 void TaskRunner::act(const BeginTraining& begin) {
@@ -200,8 +236,8 @@ void TaskRunner::act(const Aggregate& /*aggregate*/) {
 void TaskRunner::act(const Abandon& abandon) {
   parts_.log->warn("task {} round {}: abandoned, {}", task_.name, round_->number(), abandon.reason);
   parts_.ledger.abandon_round(task_.name, round_->number(), parts_.clock.now(), abandon.reason);
-  parts_.spool.remove_round(task_.name, round_->number());
-  open_next_round();
+  clear_spool(round_->number());
+  open_round(round_->number() + 1);
 }
 
 Verdict TaskRunner::judge(const Announcement& update) const {
@@ -296,28 +332,36 @@ void TaskRunner::fold_later(const std::string& device, const Digest& hash, std::
 
 asio::awaitable<void> TaskRunner::aggregate() {
   while (!stopped_) {
+    std::optional<VersionRecord> version;
     std::string failure;
     try {
-      // On the fold's strand, and so after every update that counts has been folded.
-      auto average = [this, fold = fold_, base = latest_.weights_hash] {
-        if (fold->failure) throw Error(ErrorCode::unavailable, *fold->failure);
-        Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
-        parts_.blobs.put(as_bytes(std::span<const float>(weights)));
-        return weights;
-      };
-      const Weights next = co_await run_on(fold_strand_, std::move(average));
-      publish(parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now()));
-      co_return;
-    } catch (const std::exception& error) {
+      version = co_await make_version();
+    } catch (const Error& error) {
       failure = error.what();
+    }
+    if (version) {
+      publish(*version);
+      co_return;
     }
     parts_.log->error("task {} round {}: the new version could not be written and will be tried again: {}",
                       task_.name, round_->number(), failure);
-    wake_.expires_after(commit_retry);
+    retry_.expires_after(commit_retry);
     boost::system::error_code cancelled;
-    co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
     refold();
   }
+}
+
+asio::awaitable<VersionRecord> TaskRunner::make_version() {
+  // On the fold's strand, and so after every update that counts has been folded.
+  auto average = [this, fold = fold_, base = latest_.weights_hash] {
+    if (fold->failure) throw Error(ErrorCode::unavailable, *fold->failure);
+    Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
+    parts_.blobs.put(as_bytes(std::span<const float>(weights)));
+    return weights;
+  };
+  const Weights next = co_await run_on(fold_strand_, std::move(average));
+  co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
 }
 
 void TaskRunner::refold() {
@@ -334,9 +378,18 @@ void TaskRunner::publish(const VersionRecord& version) {
   latest_ = version;
   parts_.log->info("task {} round {}: committed as version {} with {} updates", task_.name, number,
                    version.version, round_->accepted());
-  parts_.spool.remove_round(task_.name, number);
-  open_next_round();
+  clear_spool(number);
+  open_round(number + 1);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
+}
+
+void TaskRunner::clear_spool(std::uint64_t round) {
+  try {
+    parts_.spool.remove_round(task_.name, round);
+  } catch (const Error& error) {
+    parts_.log->warn("task {} round {}: its updates could not be removed: {}", task_.name, round,
+                     error.what());
+  }
 }
 
 }  // namespace fl::server

@@ -113,11 +113,16 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
  private:
   struct Fold;
 
-  void open_next_round();
+  void take_up_round();
   bool resume_round();
+  void open_round(std::uint64_t number);
+  void let_time_pass();
   void poke();
   void schedule();
+  /// Carries actions out. Where the ledger fails, devices are told to come back and the round is taken up
+  /// from the ledger a little later.
   void apply(const RoundActions& actions);
+  void recover();
   void act(const BeginTraining& begin);
   void act(const Offer& offer);
   void act(const Later& later);
@@ -126,7 +131,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void record(Announcement& announcement, ParticipantState state, const std::string& reason);
   void fold_later(const std::string& device, const Digest& hash, std::uint32_t examples);
   boost::asio::awaitable<void> aggregate();
+  boost::asio::awaitable<VersionRecord> make_version();
   void refold();
+  void clear_spool(std::uint64_t round);
   bool finished() const;
   void publish(const VersionRecord& version);
   void make_fold(double quantum);
@@ -143,6 +150,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   boost::asio::strand<boost::asio::thread_pool::executor_type> fold_strand_;
   boost::asio::steady_timer wake_;
   boost::asio::steady_timer settle_;
+  boost::asio::steady_timer retry_;
   bool settling_ = false;
   bool stopped_ = false;
 };

@@ -32,12 +32,16 @@ std::string without_line_end(std::string text) {
 
 }  // namespace
 
-Federation::Federation(const Settings& settings) : settings_(settings), port_(free_port()) {
+Federation::Federation(const Settings& settings)
+    : settings_(settings), people_(settings.people), port_(free_port()) {
   devices_.resize(settings_.devices);
-  MotionPeople people;
-  people.count = settings_.devices + 2;
-  people.recordings = settings_.recordings;
-  write_motion_people(folder_ / "people", people);
+  if (people_.empty()) {
+    people_ = folder_ / "people";
+    MotionPeople people;
+    people.count = settings_.devices + 2;
+    people.recordings = settings_.recordings;
+    write_motion_people(people_, people);
+  }
   make_server();
 }
 
@@ -59,8 +63,7 @@ std::filesystem::path Federation::device_home(std::uint32_t device) const {
 
 std::vector<std::string> Federation::files_of(std::uint32_t person) const {
   std::vector<std::string> files;
-  for (const auto& file : people_in(folder_.path() / "people").at(person).files)
-    files.push_back(file.string());
+  for (const auto& file : people_in(people_).at(person).files) files.push_back(file.string());
   return files;
 }
 

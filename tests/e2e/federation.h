@@ -59,6 +59,7 @@ class Federation {
 
   TemporaryFolder folder_;
   Settings settings_;
+  std::filesystem::path people_;
   std::uint16_t port_;
   std::unique_ptr<Process> server_;
   std::vector<std::unique_ptr<Process>> devices_;

@@ -32,11 +32,11 @@ TEST_CASE("a request that proves nothing does not use its token up (I9)") {
   const auto enrolment = test.office.enrol(secret, request, "x");
   CHECK(enrolment.outcome == TokenOutcome::accepted);
   CHECK(net::Certificate::from_der(enrolment.certificate).common_name() == enrolment.device);
-  CHECK(!test.office.objection(enrolment.device));
+  CHECK(!test.office.admit(enrolment.device));
   CHECK(test.office.enrol(secret, request, "x").outcome == TokenOutcome::used);
 }
 
 TEST_CASE("a device that is unknown or revoked is objected to") {
   Office test;
-  CHECK(test.office.objection("d0") == "the device is not enrolled here");
+  CHECK(test.office.admit("d0") == "the device is not enrolled here");
 }
