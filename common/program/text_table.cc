@@ -26,11 +26,14 @@ std::string fixed(double value, int digits) {
 }
 
 struct ForEyes {
-  int digits;
+  const Column& column;
   std::string operator()(std::monostate) const { return "-"; }
   std::string operator()(bool value) const { return value ? "yes" : "no"; }
-  std::string operator()(std::int64_t value) const { return std::to_string(value); }
-  std::string operator()(double value) const { return fixed(value, digits); }
+  std::string operator()(std::int64_t value) const {
+    const bool is_size = column.bytes && value >= 0;
+    return is_size ? readable_bytes(static_cast<std::uint64_t>(value)) : std::to_string(value);
+  }
+  std::string operator()(double value) const { return fixed(value, column.digits); }
   std::string operator()(const std::string& value) const { return value; }
 };
 
@@ -68,7 +71,7 @@ void TextTable::add(std::vector<Cell> cells) {
 std::vector<std::string> TextTable::fields(const std::vector<Cell>& cells) const {
   std::vector<std::string> result;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    result.push_back(std::visit(ForEyes{columns_[i].digits}, cells[i]));
+    result.push_back(std::visit(ForEyes{columns_[i]}, cells[i]));
   }
   return result;
 }

@@ -14,6 +14,7 @@ struct Column {
   std::string name;       ///< The heading, and the key in JSON: "accuracy".
   int digits = 4;         ///< Decimals of real numbers, for eyes.
   std::size_t width = 0;  ///< At least as wide; matters where rows are printed as they come.
+  bool bytes = false;     ///< Whole numbers are sizes: "1.5 MB" for eyes.
 };
 
 /// Rows of cells that print as aligned columns for eyes or as JSON for programs. Numbers stand right, text

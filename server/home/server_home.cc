@@ -7,6 +7,7 @@
 #include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "common/base/error.h"
 #include "server/home/settings.h"
@@ -134,6 +135,12 @@ ServerHome ServerHome::open(const std::filesystem::path& folder) {
                                           "; 'fl-server init " + folder.string() + "' makes one");
   }
   return {folder, read_settings(settings)};
+}
+
+ServerHome ServerHome::listening_on(net::Endpoint listen) const {
+  ServerHome home = *this;
+  home.config_.listen = std::move(listen);
+  return home;
 }
 
 net::Identity ServerHome::authority() const {

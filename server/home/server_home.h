@@ -36,6 +36,9 @@ class ServerHome {
   /// and key of a setting that is wrong or unknown, the latter with the nearest known one.
   static ServerHome open(const std::filesystem::path& folder);
 
+  /// The same home, listening elsewhere than its settings say.
+  ServerHome listening_on(net::Endpoint listen) const;
+
   const std::filesystem::path& folder() const { return folder_; }
   const ServerConfig& config() const { return config_; }
   std::filesystem::path ledger_path() const { return folder_ / "ledger.db"; }

@@ -38,6 +38,13 @@ TEST_CASE("rows that are printed as they come keep the width of their columns") 
   CHECK(table.row_json({std::int64_t{3}, std::monostate{}}) == "{\"round\":3,\"accuracy\":null}\n");
 }
 
+TEST_CASE("a column of sizes is readable for eyes and exact for programs") {
+  TextTable table({{.name = "sent", .bytes = true}});
+  table.add({std::int64_t{1'500'000}});
+  CHECK(table.text() == "  sent\n1.5 MB\n");
+  CHECK(table.json() == "[{\"sent\":1500000}]\n");
+}
+
 TEST_CASE("sizes and times and moments are readable") {
   CHECK(readable_bytes(999) == "999 B");
   CHECK(readable_bytes(1500) == "1.5 KB");

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "common/program/command_line.h"
+
+/// fl-server's commands, one file each.
+namespace fl::server {
+
+program::Command init_command();
+program::Command task_add_command();
+program::Command task_list_command();
+program::Command token_command();
+program::Command run_command();
+program::Command status_command();
+program::Command devices_command();
+program::Command rounds_command();
+program::Command versions_command();
+program::Command export_command();
+program::Command evaluate_command();
+
+}  // namespace fl::server

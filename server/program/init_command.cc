@@ -1,0 +1,44 @@
+#include <iostream>
+
+#include "common/base/clock.h"
+#include "server/home/server_home.h"
+#include "server/program/commands.h"
+
+namespace fl::server {
+namespace {
+
+using program::Arguments;
+
+int run(const Arguments& arguments) {
+  ServerConfig config;
+  try {
+    config.listen = net::Endpoint::parse(arguments.text("listen"));
+  } catch (const Error& error) {
+    throw program::UsageError("--listen: " + std::string(error.what()));
+  }
+  config.public_host = arguments.text("host");
+  const std::string folder = arguments.text("DIR");
+  ServerHome::create(folder, config, SystemClock().now());
+  std::cout << "Made a server's home in " << folder << ": keys, certificates, settings and an empty ledger.\n"
+            << "It listens on " << config.listen.text() << "; devices reach it as " << config.public_host
+            << ".\n"
+            << "Keep the folder secret and backed up: its keys are what devices trust.\n"
+            << "Next: fl-server task add " << folder << " NAME ..., then fl-server run " << folder << "\n";
+  return program::exit_ok;
+}
+
+}  // namespace
+
+program::Command init_command() {
+  return {
+      "init", "makes a server's home: keys, certificates, settings, database",
+      "fl-server init ~/fl-server --listen 0.0.0.0:7443 --host fl.example.org",
+      program::Options()
+          .argument("DIR", "the folder to make; it must be empty or not there")
+          .value("listen", "ADDRESS:PORT", "where the server listens; port 0 takes a free one each time",
+                 "0.0.0.0:7443")
+          .value("host", "NAME", "the DNS name or IP address by which devices reach the server", "127.0.0.1"),
+      run};
+}
+
+}  // namespace fl::server

@@ -1,0 +1,32 @@
+#include "server/program/model_access.h"
+
+#include <cstring>
+
+#include "common/base/error.h"
+#include "common/engine/engine_module.h"
+#include "server/ledger/blob_store.h"
+
+namespace fl::server {
+
+std::unique_ptr<Model> open_model(const ServerHome& home, const KnownTask& task) {
+  const BlobStore blobs(home.blobs_path());
+  std::unique_ptr<Model> model = load_engine()->open(blobs.get(task.archive), task.contract);
+  if (model->layout().hash() != task.layout.hash()) {
+    throw Error(ErrorCode::invalid_data,
+                "this engine lays the model of '" + task.name + "' out otherwise than the one that added it");
+  }
+  return model;
+}
+
+void load_version(const ServerHome& home, const KnownVersion& version, Model& model) {
+  const Bytes bytes = BlobStore(home.blobs_path()).get(version.weights);
+  const std::span<float> weights = model.weights();
+  if (bytes.size() != weights.size_bytes()) {
+    throw Error(ErrorCode::invalid_data, "version " + std::to_string(version.version) + " has " +
+                                             std::to_string(bytes.size()) + " bytes of weights, the model " +
+                                             std::to_string(weights.size_bytes()));
+  }
+  std::memcpy(weights.data(), bytes.data(), bytes.size());
+}
+
+}  // namespace fl::server

@@ -1,0 +1,143 @@
+#include "server/program/plan_options.h"
+
+#include <algorithm>
+#include <concepts>
+#include <limits>
+#include <sstream>
+#include <string>
+
+namespace fl::server {
+namespace {
+
+using program::Arguments;
+using program::UsageError;
+
+/// Shows every field of a training plan to `visit`, with its option's name, placeholder and description.
+template <typename Visit>
+void visit_training(TrainingPlan& plan, Visit visit) {
+  visit("train.optimizer", "NAME", "sgd or adam", plan.optimizer);
+  visit("train.learning-rate", "RATE", "in the first round", plan.learning_rate);
+  visit("train.momentum", "M", "of sgd", plan.momentum);
+  visit("train.weight-decay", "D", "added to the gradient, times the weight", plan.weight_decay);
+  visit("train.beta1", "B", "of adam", plan.beta1);
+  visit("train.beta2", "B", "of adam", plan.beta2);
+  visit("train.epsilon", "E", "of adam", plan.epsilon);
+  visit("train.schedule", "NAME", "constant, step, exponential or cosine: the learning rate by round",
+        plan.schedule);
+  visit("train.schedule-period", "ROUNDS", "of step and cosine", plan.schedule_period);
+  visit("train.schedule-factor", "F", "of step, exponential and cosine", plan.schedule_factor);
+  visit("train.epochs", "N", "passes over a device's examples in a round", plan.epochs);
+  visit("train.steps", "N", "batches in a round, instead of epochs", plan.steps);
+  visit("train.batch-size", "N", "examples in a batch", plan.batch_size);
+  visit("train.proximal-mu", "MU", "of FedProx: keeps devices near the round's weights", plan.proximal_mu);
+  visit("train.gradient-clip", "NORM", "the largest norm of a batch's gradient; 0: any", plan.gradient_clip);
+}
+
+template <typename Visit>
+void visit_round(RoundPlan& plan, Visit visit) {
+  visit("round.strategy", "NAME", "how updates become the next version", plan.strategy);
+  visit("round.rounds", "N", "how many rounds to make; 0: no end", plan.rounds);
+  visit("round.goal", "N", "updates that complete a round", plan.goal);
+  visit("round.minimum", "N", "updates that suffice at the deadline; at most the goal", plan.minimum);
+  visit("round.over-selection", "F", "devices selected for each update wanted", plan.over_selection);
+  visit("round.selection-seconds", "S", "how long to wait for all the devices wanted",
+        plan.selection_seconds);
+  visit("round.deadline-seconds", "S", "from selection to the last update", plan.deadline_seconds);
+  visit("round.max-examples", "N", "the most examples an update may count for", plan.max_examples);
+  visit("round.max-delta", "D", "the largest change of a weight in an update", plan.max_delta);
+  visit("round.max-update-bytes", "BYTES", "the largest update", plan.max_update_bytes);
+  visit("round.seed", "SEED", "of everything that is drawn", plan.seed);
+}
+
+std::string text_of(const std::string& value) {
+  return value;
+}
+std::string text_of(Optimizer value) {
+  return std::string(name(value));
+}
+std::string text_of(Schedule value) {
+  return std::string(name(value));
+}
+template <std::unsigned_integral Number>
+std::string text_of(Number value) {
+  return std::to_string(value);
+}
+std::string text_of(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+void read(const Arguments& given, const char* name, std::string& out) {
+  out = given.text(name);
+}
+void read(const Arguments& given, const char* name, double& out) {
+  out = given.number(name);
+}
+void read(const Arguments& given, const char* name, Optimizer& out) {
+  out = optimizer_from_name(given.text(name));
+}
+void read(const Arguments& given, const char* name, Schedule& out) {
+  out = schedule_from_name(given.text(name));
+}
+template <std::unsigned_integral Number>
+void read(const Arguments& given, const char* name, Number& out) {
+  constexpr std::uint64_t largest =
+      std::min<std::uint64_t>(std::numeric_limits<Number>::max(), std::numeric_limits<std::int64_t>::max());
+  out = static_cast<Number>(given.integer(name, 0, static_cast<std::int64_t>(largest)));
+}
+
+/// Reads the options that are given into their fields.
+auto reader(const Arguments& arguments) {
+  return [&arguments](const char* name, const char*, const char*, auto& field) {
+    if (!arguments.has(name)) return;
+    try {
+      read(arguments, name, field);
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      throw UsageError(arguments.where(name) + ": " + error.what());
+    }
+  };
+}
+
+/// Validates a part of the plan, whose sentences begin with the field's name, as "batch_size is 0, …".
+template <typename Part>
+void validate(const Part& part, const std::string& prefix) {
+  try {
+    part.validate();
+  } catch (const Error& error) {
+    std::string sentence = error.what();
+    const std::size_t end = std::min(sentence.find(' '), sentence.size());
+    std::replace(sentence.begin(), sentence.begin() + static_cast<std::ptrdiff_t>(end), '_', '-');
+    throw UsageError("--" + prefix + sentence);
+  }
+}
+
+}  // namespace
+
+void add_plan_options(program::Options& options) {
+  const auto declare = [&options](const char* name, const char* placeholder, const char* description,
+                                  const auto& field) {
+    options.value(name, placeholder, description, text_of(field));
+  };
+  TrainingPlan training;
+  RoundPlan round;
+  options.group("How devices train");
+  visit_training(training, declare);
+  options.group("How rounds run");
+  visit_round(round, declare);
+}
+
+Plan plan_of(const Arguments& arguments) {
+  Plan plan;
+  visit_training(plan.training, reader(arguments));
+  visit_round(plan.round, reader(arguments));
+  if (arguments.has("train.steps") && !arguments.has("train.epochs")) plan.training.epochs = 0;
+  if (!arguments.has("round.minimum")) plan.round.minimum = std::min(plan.round.minimum, plan.round.goal);
+  validate(plan.training, "train.");
+  validate(plan.round, "round.");
+  return plan;
+}
+
+}  // namespace fl::server

@@ -1,0 +1,184 @@
+#include <iostream>
+
+#include <boost/json.hpp>
+
+#include "common/base/files.h"
+#include "common/engine/engine_module.h"
+#include "common/model/layout_json.h"
+#include "common/model/manifest.h"
+#include "common/program/nearest.h"
+#include "server/ledger/blob_store.h"
+#include "server/program/asking.h"
+#include "server/program/commands.h"
+#include "server/program/contract_options.h"
+#include "server/program/plan_options.h"
+#include "server/strategy/exact_fold.h"
+
+namespace fl::server {
+namespace {
+
+using program::Arguments;
+using program::UsageError;
+
+/// What is needed to add a task, all of it checked.
+struct NewTask {
+  std::string name;
+  Plan plan;
+  TaskContract contract;
+  Bytes archive;
+  Layout layout;
+  Weights weights;
+};
+
+void check_resolution(const RoundPlan& plan) {
+  if (mean_resolution(plan) <= coarsest_resolution) return;
+  throw UsageError(
+      "with round.goal, round.over-selection, round.max-examples and round.max-delta as they are, "
+      "the mean of a round's updates is resolved no finer than " +
+      std::to_string(mean_resolution(plan)) + "; lower one of them until it is at most 2^-28");
+}
+
+void check_that_it_is_new(const ServerHome& home, const std::string& name) {
+  check_task_name(name);
+  const boost::json::object answer = ask(home, {{"command", "tasks"}});
+  for (const boost::json::value& task : answer.at("tasks").as_array()) {
+    if (task.at("task").as_string() != name) continue;
+    throw Error(ErrorCode::already_exists, "there is a task '" + name + "' already; it was left as it was");
+  }
+}
+
+Architecture architecture_of(const Arguments& arguments, const TaskContract& contract) {
+  Architecture architecture;
+  architecture.name = arguments.text("architecture");
+  const Shape& input = contract.inputs.front().shape;
+  architecture.input_shape.assign(input.begin() + 1, input.end());
+  architecture.outputs = contract.outputs.front().shape.back();
+  architecture.vocabulary = static_cast<std::int64_t>(contract.data.alphabet.size());
+  if (arguments.has("hidden")) {
+    for (const double width : arguments.numbers("hidden")) {
+      architecture.hidden.push_back(static_cast<std::int64_t>(width));
+    }
+  }
+  return architecture;
+}
+
+Bytes archive_of(const Arguments& arguments, const NewTask& task, Engine& engine) {
+  if (arguments.has("model")) return read_file(arguments.path("model"));
+  return engine.build(architecture_of(arguments, task.contract), task.plan.round.seed);
+}
+
+void check_source(const Arguments& arguments) {
+  if (arguments.has("model") == arguments.has("architecture")) {
+    throw UsageError(
+        "give either --model FILE.pt, an archive of your own, or --architecture NAME, one of "
+        "linear, mlp, cnn1d, cnn2d, lstm");
+  }
+  if (arguments.has("hidden") && arguments.has("model")) {
+    throw UsageError("--hidden belongs to --architecture; the archive of --model has its own layers");
+  }
+}
+
+/// Opens the archive: the engine holds it against the contract.
+void fill_from_archive(NewTask& task, Engine& engine, const Arguments& arguments) {
+  try {
+    const std::unique_ptr<Model> model = engine.open(task.archive, task.contract);
+    task.layout = model->layout();
+    const std::span<float> weights = model->weights();
+    task.weights.assign(weights.begin(), weights.end());
+  } catch (const Error& error) {
+    if (!arguments.has("model")) throw;
+    throw error.within(arguments.text("model"));
+  }
+}
+
+NewTask prepare(const Arguments& arguments, const ServerHome& home) {
+  check_source(arguments);
+  NewTask task;
+  task.name = arguments.text("NAME");
+  task.plan = plan_of(arguments);
+  task.contract = contract_of(arguments);
+  check_resolution(task.plan.round);
+  check_that_it_is_new(home, task.name);
+  const std::shared_ptr<Engine> engine = load_engine();
+  task.archive = archive_of(arguments, task, *engine);
+  fill_from_archive(task, *engine, arguments);
+  return task;
+}
+
+/// A blob that goes again unless it is kept, or was there before.
+class StagedBlob {
+ public:
+  StagedBlob(BlobStore& blobs, ByteView content) : blobs_(blobs), hash_(sha256(content)) {
+    is_new_ = !blobs.contains(hash_);
+    blobs.put(content);
+  }
+  StagedBlob(const StagedBlob&) = delete;
+  StagedBlob& operator=(const StagedBlob&) = delete;
+  ~StagedBlob() {
+    if (is_new_) blobs_.remove(hash_);
+  }
+
+  const Digest& hash() const { return hash_; }
+  void keep() { is_new_ = false; }
+
+ private:
+  BlobStore& blobs_;
+  Digest hash_;
+  bool is_new_ = false;
+};
+
+void add(const ServerHome& home, const NewTask& task) {
+  BlobStore blobs(home.blobs_path());
+  StagedBlob archive(blobs, task.archive);
+  StagedBlob weights(blobs, as_bytes(std::span<const float>(task.weights)));
+  ask(home, {{"command", "task-add"},
+             {"task", task.name},
+             {"plan", to_json(task.plan)},
+             {"contract", to_json(task.contract)},
+             {"layout", to_json(task.layout)},
+             {"archive", archive.hash().hex()},
+             {"weights", weights.hash().hex()}});
+  archive.keep();
+  weights.keep();
+}
+
+void print(const NewTask& task, const std::string& folder) {
+  std::cout << "Added the task '" << task.name << "': " << task.layout.size() << " parameters in "
+            << task.layout.entries().size() << " tensors, " << describe(task.contract.inputs.front().shape)
+            << " to " << describe(task.contract.outputs.front().shape) << ", loss "
+            << name(task.contract.loss) << "\n"
+            << "A round takes " << task.plan.round.goal << " updates; their mean is resolved to "
+            << mean_resolution(task.plan.round) << "\n"
+            << "Next: fl-server run " << folder << ", and fl-server token " << folder << " for each device\n";
+}
+
+int run(const Arguments& arguments) {
+  const ServerHome home = ServerHome::open(arguments.path("DIR"));
+  const NewTask task = prepare(arguments, home);
+  add(home, task);
+  print(task, arguments.text("DIR"));
+  return program::exit_ok;
+}
+
+}  // namespace
+
+program::Command task_add_command() {
+  program::Options options;
+  options.argument("DIR", "the server's home")
+      .argument("NAME", "what to call the task: a-z, 0-9, _ and -")
+      .config_file()
+      .group("Model")
+      .value("model", "FILE.pt", "a TorchScript archive: torch.jit.script(model).save(\"FILE.pt\")")
+      .value("architecture", "NAME", "instead: linear, mlp, cnn1d (windows), cnn2d (images) or lstm (text)")
+      .value("hidden", "N,M,...", "widths of the architecture's hidden layers; without it, its own");
+  add_contract_options(options);
+  add_plan_options(options);
+  return {"task add", "adds a task: a model, what it takes and gives, and how its rounds run",
+          "fl-server task add ~/fl-server har --architecture cnn1d --data.format windows \\\n"
+          "    --data.columns x_acc,y_acc,z_acc --data.label label --data.window 50 --data.step 25 \\\n"
+          "    --labels sitting,standing,walking --train.epochs 2 --round.goal 6 --round.rounds 20\n"
+          "fl-server task add ~/fl-server har --model har.pt --config har.ini",
+          options, run};
+}
+
+}  // namespace fl::server
