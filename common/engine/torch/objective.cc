@@ -3,6 +3,7 @@
 #include <string>
 
 #include <ATen/Functions.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "common/base/error.h"
 #include "common/engine/torch/types.h"
@@ -51,10 +52,19 @@ at::Tensor loss_of_output(Loss loss, const at::Tensor& output, const at::Tensor&
   throw Error(ErrorCode::internal, "the archive's own loss does not go by its output");
 }
 
+/// Runs a method as it is written. libtorch's optimiser would rewrite it after having watched the first runs:
+/// on CPUs it is no faster for that (measured), its first batches take tens of milliseconds longer, and a
+/// result could depend on how often the method has run before.
+c10::IValue call(const torch::jit::Module& module, const std::string& method,
+                 std::vector<c10::IValue> arguments) {
+  const torch::jit::GraphOptimizerEnabledGuard unoptimized(false);
+  return module.get_method(method)(std::move(arguments));
+}
+
 at::Tensor own_loss(const torch::jit::Module& module, std::vector<c10::IValue> arguments,
                     const at::Tensor& target) {
   arguments.emplace_back(target);
-  const c10::IValue result = module.get_method("loss")(std::move(arguments));
+  const c10::IValue result = call(module, "loss", std::move(arguments));
   if (!result.isTensor() || result.toTensor().numel() != 1 || !result.toTensor().is_floating_point()) {
     refuse("the archive's method loss gives no single floating-point number");
   }
@@ -122,7 +132,7 @@ void check_against_loss(const at::Tensor& output, const TaskContract& contract, 
 }  // namespace
 
 std::vector<at::Tensor> forward(const torch::jit::Module& module, std::vector<c10::IValue> inputs) {
-  const c10::IValue result = module.get_method("forward")(std::move(inputs));
+  const c10::IValue result = call(module, "forward", std::move(inputs));
   if (result.isTensor()) return {result.toTensor()};
   if (result.isTensorList()) return result.toTensorVector();
   if (!result.isTuple())

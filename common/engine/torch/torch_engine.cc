@@ -11,19 +11,21 @@
 namespace fl::libtorch {
 namespace {
 
-/// Whichever BLAS the machine's libtorch was given; the libraries say it themselves, under these names.
+/// The library that a matrix product calls, which is the machine owner's choice: by name where it is
+/// OpenBLAS, else by its file. A LAPACK may bring another BLAS into the process that is not in use.
 std::string describe_blas() {
-  if (void* symbol = ::dlsym(RTLD_DEFAULT, "openblas_get_config"); symbol != nullptr) {
-    const std::string config = reinterpret_cast<char* (*)()>(symbol)();  // "OpenBLAS 0.3.21 …"
-    return config.substr(0, config.find(' ', config.find(' ') + 1));
+  void* product = ::dlsym(RTLD_DEFAULT, "sgemm_");
+  ::Dl_info library{};
+  if (product == nullptr || ::dladdr(product, &library) == 0) return "built in";
+  void* handle = ::dlopen(library.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) return library.dli_fname;
+  std::string result = library.dli_fname;
+  if (void* config = ::dlsym(handle, "openblas_get_config"); config != nullptr) {
+    result = reinterpret_cast<char* (*)()>(config)();  // "OpenBLAS 0.3.21 and how it was built"
+    result = result.substr(0, result.find(' ', result.find(' ') + 1));
   }
-  if (void* symbol = ::dlsym(RTLD_DEFAULT, "bli_info_get_version_str"); symbol != nullptr) {
-    return std::string("BLIS ") + reinterpret_cast<const char* (*)()>(symbol)();
-  }
-  void* symbol = ::dlsym(RTLD_DEFAULT, "sgemm_");
-  ::Dl_info info{};
-  if (symbol == nullptr || ::dladdr(symbol, &info) == 0) return "built in";
-  return info.dli_fname;
+  ::dlclose(handle);
+  return result;
 }
 
 class TorchEngine final : public Engine {

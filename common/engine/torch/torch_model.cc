@@ -3,7 +3,6 @@
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "common/base/error.h"
 #include "common/engine/torch/archive.h"
@@ -54,7 +53,6 @@ class TorchModel final : public Model {
 
 std::vector<at::Tensor> TorchModel::run(std::vector<c10::IValue> inputs) {
   const at::NoGradGuard no_gradient;
-  const torch::jit::GraphOptimizerEnabledGuard unoptimized(false);
   binding_->set_training(false);
   std::vector<at::Tensor> outputs = forward(binding_->module(), std::move(inputs));
   binding_->settle();

@@ -8,7 +8,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "common/base/error.h"
 #include "common/base/random.h"
@@ -176,7 +175,6 @@ at::Tensor RandomDraws::run_with_own_state(const std::function<at::Tensor()>& fo
 TrainingResult train(Binding& binding, Loss loss, const Examples& examples, const TrainingPlan& plan,
                      const TrainingSession& session, const ProgressCallback& progress) {
   const at::AutoGradMode gradients(true);
-  const torch::jit::GraphOptimizerEnabledGuard unoptimized(false);
   binding.set_training(true);
   binding.reset_integer_buffers();
   Session run(binding, loss, examples, plan, session);
@@ -193,7 +191,6 @@ TrainingResult train(Binding& binding, Loss loss, const Examples& examples, cons
 
 Evaluation evaluate(Binding& binding, Loss loss, const Examples& examples) {
   const at::NoGradGuard no_gradient;
-  const torch::jit::GraphOptimizerEnabledGuard unoptimized(false);
   binding.set_training(false);
   std::vector<std::int64_t> numbers(examples.count());
   std::iota(numbers.begin(), numbers.end(), 0);
