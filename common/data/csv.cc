@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "common/base/error.h"
@@ -78,10 +79,12 @@ bool CsvReader::next() {
                                            " columns");
 }
 
-double CsvReader::number(std::size_t column) const {
+float CsvReader::number(std::size_t column, double scale) const {
   const auto value = parse_number(fields_[column]);
   if (!value) fail(column, "a number");
-  return *value;
+  const double scaled = *value * scale;
+  if (std::abs(scaled) > std::numeric_limits<float>::max()) fail(column, "a number that fits fp32");
+  return static_cast<float>(scaled);
 }
 
 void CsvReader::fail(std::size_t column, std::string_view expected) const {

@@ -42,8 +42,9 @@ class CsvReader {
 
   /// A field of the present row; valid until next() is called.
   std::string_view text(std::size_t column) const { return fields_[column]; }
-  /// The same as a finite number. Throws Error(invalid_data) with file, line, column and what it holds.
-  double number(std::size_t column) const;
+  /// The same as a finite number times `scale`. Throws Error(invalid_data) with file, line, column and what
+  /// it holds where that is no number, or is too large for fp32.
+  float number(std::size_t column, double scale = 1.0) const;
 
   const std::filesystem::path& path() const { return lines_.path(); }
   /// "walk.csv:17"

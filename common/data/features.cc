@@ -1,6 +1,5 @@
 #include "common/data/features.h"
 
-#include <cmath>
 #include <string>
 
 namespace fl {
@@ -11,10 +10,7 @@ FeatureColumns::FeatureColumns(const CsvReader& file, const DataContract& contra
 }
 
 void FeatureColumns::read(const CsvReader& row, std::span<float> values) const {
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    values[i] = static_cast<float>(row.number(columns_[i]) * scale_[i]);
-    if (!std::isfinite(values[i])) row.fail(columns_[i], "a number that fits fp32 when it is scaled");
-  }
+  for (std::size_t i = 0; i < columns_.size(); ++i) values[i] = row.number(columns_[i], scale_[i]);
 }
 
 }  // namespace fl

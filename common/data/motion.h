@@ -42,7 +42,7 @@ void write_motion_csv(const std::filesystem::path& path, const std::vector<Motio
 struct MotionPeople {
   std::uint64_t seed = 1;
   std::uint64_t count = 6;
-  std::uint64_t first = 0;       ///< Number of the first person; others than these are other people.
+  std::uint64_t first = 0;       ///< Number of the first; there is a person for every number.
   std::uint64_t recordings = 6;  ///< Files of each.
   Routine routine = Routine::habitual;
 };

@@ -27,11 +27,11 @@ double smooth_acceleration(double t) {
 
 }  // namespace
 
-MotionRecorder::MotionRecorder(const MotionStyle& style, std::uint64_t seed) : style_(style), random_(seed) {
+MotionRecorder::MotionRecorder(const MotionStyle& style, std::uint64_t seed)
+    : style_(style), random_(seed), phase_(2 * pi * random_.uniform()) {
   style_.step_rate *= 1 + 0.05 * random_.normal();
   style_.bounce *= 1 + 0.1 * random_.normal();
   style_.turn_rate *= 1 + 0.1 * random_.normal();
-  phase_ = 2 * pi * random_.uniform();
 }
 
 void MotionRecorder::perform(Activity activity) {

@@ -43,7 +43,7 @@ class MotionRecorder {
 
   MotionStyle style_;
   Random random_;
-  double phase_ = 0.0;  // of the stride: two steps
+  double phase_;  // of the stride: two steps
   std::vector<Moment> moments_;
 };
 

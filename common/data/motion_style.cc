@@ -32,7 +32,7 @@ Rotation product(const Rotation& left, const Rotation& right) {
 
 Rotation mount_of(std::uint64_t position, Random& random) {
   static constexpr std::array<Vector3, 4> half_turns{{{0, 0, 0}, {0, 0, pi}, {pi, 0, 0}, {0, pi, 0}}};
-  return product(rotation_around(normal_vector(random, 0.2)),
+  return product(rotation_around(normal_vector(random, 0.15)),
                  rotation_around(half_turns[position % half_turns.size()]));
 }
 
@@ -53,7 +53,7 @@ std::vector<Activity> habitual_routine(std::uint64_t habit) {
     case 3:
       return {walking, turning, walking, turning, sitting_down, seated};
     default:
-      return complete_routine();
+      return {seated, standing_up, turning, sitting_down, seated, standing_up, turning, sitting_down};
   }
 }
 

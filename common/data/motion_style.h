@@ -10,9 +10,9 @@ namespace fl {
 /// What a person does; numbered as the labels of motion_contract().
 enum class Activity : std::uint8_t { seated, standing_up, walking, turning, sitting_down };
 
-/// What people record.
+/// Which activities people record.
 enum class Routine : std::uint8_t {
-  habitual,  ///< Each what they happen to do: most leave activities out.
+  habitual,  ///< Each what they happen to do, and nobody every activity.
   complete,  ///< Everybody every activity, as people to test a model on should.
 };
 

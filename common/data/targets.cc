@@ -8,6 +8,8 @@
 namespace fl {
 namespace {
 
+constexpr std::size_t listed_labels = 20;
+
 std::size_t count_classes(const TaskContract& contract) {
   if (!contract.labels.empty()) return contract.labels.size();
   return contract.loss == Loss::bce_with_logits ? 2 : 0;
@@ -15,8 +17,10 @@ std::size_t count_classes(const TaskContract& contract) {
 
 std::string one_of(const std::vector<std::string>& labels) {
   std::string text = "one of ";
-  for (std::size_t i = 0; i < labels.size(); ++i) text += (i == 0 ? "" : ", ") + labels[i];
-  return text;
+  for (std::size_t i = 0; i < std::min(labels.size(), listed_labels); ++i) {
+    text += (i == 0 ? "" : ", ") + labels[i];
+  }
+  return labels.size() > listed_labels ? text + ", …" : text;
 }
 
 [[noreturn]] void refuse_output(const TaskContract& contract, const Shape& expected) {
@@ -61,8 +65,8 @@ double TargetCodec::read(const CsvReader& row, std::size_t column) const {
     if (found == labels_.end()) row.fail(column, one_of(labels_));
     return static_cast<double>(found - labels_.begin());
   }
-  const double value = row.number(column);
-  if (classes_ == 2 && value != 0.0 && value != 1.0) row.fail(column, "0 or 1");
+  const float value = row.number(column);
+  if (classes_ == 2 && value != 0.0F && value != 1.0F) row.fail(column, "0 or 1");
   return value;
 }
 

@@ -80,6 +80,15 @@ TEST_CASE("a number that is none is named with file and line and column (I9)") {
   read_all(write(folder, "good.csv", "a,b\n1,-2.5\n1e-3,.5\n-0,1E+20\n"));
 }
 
+TEST_CASE("a number is scaled before it is held against what fp32 takes") {
+  const TemporaryFolder folder;
+  CsvReader reader(write(folder, "x.csv", "a\n2e39\n"));
+  REQUIRE(reader.next());
+  CHECK(reader.number(0, 0.1) == 2e38F);
+  check_error(
+      ErrorCode::invalid_data, [&] { reader.number(0); }, "x.csv:2: column a holds '2e39'", "fits fp32");
+}
+
 TEST_CASE("numbers read the same in every locale") {
   const std::string before = std::setlocale(LC_ALL, nullptr);
   for (const char* locale : {"de_DE.UTF-8", "fr_FR.UTF-8", "C"}) {

@@ -28,7 +28,7 @@ std::string images(std::uint32_t count) {
   return text;
 }
 
-std::string labels(std::string numbers) {
+std::string labels(const std::string& numbers) {
   return big_endian({0x801, static_cast<std::uint32_t>(numbers.size())}) + numbers;
 }
 

@@ -89,7 +89,7 @@ TEST_CASE("people of the motion data record different activities") {
   CHECK(activities[1] == std::set{Activity::walking, Activity::turning});
   CHECK(activities[2].count(Activity::sitting_down) == 0);
   CHECK(activities[3].count(Activity::standing_up) == 0);
-  CHECK(activities[4].size() == 5);
+  CHECK(activities[4].count(Activity::walking) == 0);
   CHECK(activities[5] == activities[0]);
   std::set<Activity> complete;
   for (const auto& sample : MotionPerson(1, 1, Routine::complete).recording(1))

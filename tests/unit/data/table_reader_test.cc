@@ -76,6 +76,7 @@ TEST_CASE("a target that does not fit the loss is named with file and line (I9)"
   refuse(table_contract(Loss::cross_entropy, {-1, 2}, {"no", "yes"}), "perhaps", "one of no, yes");
   refuse(table_contract(Loss::bce_with_logits, {-1, 1}), "2", "0 or 1");
   refuse(table_contract(Loss::mse, {-1, 1}), "much", "a number");
+  refuse(table_contract(Loss::mse, {-1, 1}), "-1e39", "fits fp32");
 }
 
 TEST_CASE("a model whose output one label cannot be held against is refused (I9)") {

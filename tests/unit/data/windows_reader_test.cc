@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,13 +14,11 @@ using test::write;
 namespace {
 
 // Sample i of a series has a = i and b = -i.
-std::string series(std::size_t samples, const std::string& label = "SIT") {
-  std::string text = "time,b,label,a\n";
-  for (std::size_t i = 0; i < samples; ++i) {
-    const std::string number = std::to_string(i);
-    text += "7,-" + number + "," + label + "," + number + "\n";
-  }
-  return text;
+std::string series(int samples, const std::string& label = "SIT") {
+  std::ostringstream text;
+  text << "time,b,label,a\n";
+  for (int i = 0; i < samples; ++i) text << "7," << -i << ',' << label << ',' << i << '\n';
+  return text.str();
 }
 
 std::string labelled(const std::vector<std::string>& labels) {
@@ -53,13 +50,13 @@ TEST_CASE("the windows of a file are those that fit it for every window and step
   const TemporaryFolder folder;
   for (std::int64_t window : {1, 2, 5}) {
     for (std::int64_t step : {1, 3, 5, 8}) {
-      for (std::size_t samples = 0; samples <= 20; ++samples) {
+      for (int samples = 0; samples <= 20; ++samples) {
         TaskContract contract = windows_contract();
         contract.inputs.front().shape = {-1, 2, window};
         contract.data.window = window;
         contract.data.step = step;
         std::vector<float> starts;
-        for (std::int64_t start = 0; start + window <= static_cast<std::int64_t>(samples); start += step) {
+        for (std::int64_t start = 0; start + window <= samples; start += step) {
           starts.push_back(static_cast<float>(start));
         }
         std::vector<float> found;
