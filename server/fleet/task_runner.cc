@@ -91,9 +91,11 @@ bool TaskRunner::resume_round() {
 }
 
 void TaskRunner::open_round(std::uint64_t number) {
+  const std::set<std::string> waiting = round_ ? round_->waiting() : std::set<std::string>();
   round_ = std::make_unique<Round>(number, task_.plan.round, parts_.clock.now());
   fold_.reset();
   schedule();
+  for (const std::string& device : waiting) ask(device);
 }
 
 bool TaskRunner::finished() const {
@@ -110,7 +112,7 @@ std::string TaskRunner::state() const {
   if (finished()) return "finished: " + std::to_string(task_.plan.round.rounds) + " rounds";
   const std::string where = "round " + std::to_string(round_->number()) + " " + server::name(round_->phase());
   if (round_->phase() == RoundPhase::selecting) {
-    return where + ": " + std::to_string(round_->waiting()) + " of " + std::to_string(task_.plan.round.goal) +
+    return where + ": " + std::to_string(round_->waiting().size()) + " of " + std::to_string(task_.plan.round.goal) +
            " devices";
   }
   return where + ": " + std::to_string(round_->accepted()) + " of " + std::to_string(task_.plan.round.goal) +

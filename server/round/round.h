@@ -73,7 +73,8 @@ class Round {
 
   std::uint64_t number() const { return number_; }
   RoundPhase phase() const { return phase_; }
-  std::size_t waiting() const { return waiting_.size(); }
+  /// The devices that ask and have not been answered; whoever opens the next round passes them on to it.
+  const std::set<std::string>& waiting() const { return waiting_; }
   std::size_t cohort_size() const { return cohort_.size(); }
   std::size_t accepted() const { return count(Member::accepted); }
   Timestamp deadline() const { return deadline_; }

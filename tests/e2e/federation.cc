@@ -63,7 +63,8 @@ std::filesystem::path Federation::device_home(std::uint32_t device) const {
 
 std::vector<std::string> Federation::files_of(std::uint32_t person) const {
   std::vector<std::string> files;
-  for (const auto& file : people_in(people_).at(person).files) files.push_back(file.string());
+  const Person someone = people_in(people_).at(person);
+  for (const auto& file : someone.files) files.push_back(file.string());
   return files;
 }
 

@@ -20,7 +20,8 @@ class Federation {
     std::uint32_t rounds = 3;
     std::uint32_t recordings = 2;  ///< Of each person, about 40 windows each.
     std::string model = "architecture = linear\n";
-    std::string more;  ///< Further lines of the task's file.
+    std::string more;    ///< Further lines of the task's file, in its section [round] at first.
+    std::string people;  ///< A data set in place of generated people.
   };
 
   explicit Federation(const Settings& settings);

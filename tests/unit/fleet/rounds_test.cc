@@ -132,6 +132,26 @@ TEST_CASE("a device that was away gets the newest version and a newcomer works i
   CHECK(newcomer.expect<wire::WorkOffer>().round() == 4);
 }
 
+TEST_CASE("a device that asks while its round is being aggregated gets work in the next one") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  plan.rounds = 2;
+  TestServer server(plan);
+  ScriptedDevice device(server.token());
+  ready(device, server.port(), 1);
+  device.expect<wire::WorkOffer>();
+  CHECK(device.upload({}).outcome() == wire::Outcome::accepted);
+  device.ask_for_work(1);
+  CHECK(device.expect<wire::WorkOffer>().round() == 2);
+  ScriptedDevice::Update second;
+  second.round = 2;
+  second.version = 2;
+  CHECK(device.upload(second).outcome() == wire::Outcome::accepted);
+  device.ask_for_work(2);
+  CHECK(wire::text_of(device.expect<wire::WorkLater>().reason()) == "the task has made all of its rounds");
+}
+
 TEST_CASE("a task rests after its last round") {
   RoundPlan plan;
   plan.goal = 1;
