@@ -24,7 +24,7 @@ port=0
 
 # The value of the option in front, or a clear error.
 value_of() {
-  (($# > 1)) && [[ $2 != --* ]] || fail "the option $1 needs a value; ./dev demo --help says which" 2
+  if (($# < 2)) || [[ $2 == --* ]]; then fail "the option $1 needs a value; ./dev demo --help says which" 2; fi
   printf '%s' "$2"
 }
 

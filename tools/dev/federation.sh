@@ -74,8 +74,8 @@ scale = 0.1019367991845056,0.1019367991845056,0.1019367991845056,1,1,1
 
 [train]
 optimizer = sgd
-learning_rate = 0.05
-batch_size = 16
+learning-rate = 0.05
+batch-size = 16
 epochs = $local_epochs
 
 [round]
@@ -107,7 +107,7 @@ start_devices() {
     "$client" run "$home/devices/$name" >>"$home/logs/$name.log" 2>&1 &
     device_processes+=($!)
     index=$((index + 1))
-    say "fl-client for $name, process $!: $(grep -o '[0-9]* new' "$home/logs/$name.log" | head -n 1) examples"
+    say "fl-client for $name, process $!, has $(imported_by "$name") of its own"
   done
 }
 
@@ -117,6 +117,8 @@ prepare_device() {
   "$client" enroll "$home/devices/$1" --token "$2" --name "$1" >"$home/logs/$1.log" 2>&1 &&
     "$client" import "$home/devices/$1" "${files[@]}" >>"$home/logs/$1.log" 2>&1
 }
+
+imported_by() { sed -n 's/^imported \([0-9]* [a-z]*\) .*/\1/p' "$home/logs/$1.log"; }
 
 follow_rounds() {
   say ""
@@ -134,12 +136,15 @@ compare_with_training_alone() {
   for name in "${people[@]}"; do
     "$client" baseline "$home/devices/$name" --epochs $((rounds * local_epochs)) --data "${test_files[@]}" --json \
       >"$home/logs/$name.alone" 2>>"$home/logs/$name.log" || fail "training alone failed on $name: $(tail -n 1 "$home/logs/$name.log")"
-    alone_of "$name"
     say "  $name alone: $(alone_of "$name")"
   done
 }
 
-alone_of() { sed 's/.*"alone":\([0-9.e-]*\).*/\1/; q' "$home/logs/$1.alone"; }
+# The accuracy that round N ended with; of the untrained version for "-".
+accuracy_after() { awk -v round="$1" '$2 == round { print $5 }' "$home/rounds.txt"; }
+
+# On the testers' files, which come first.
+alone_of() { grep -o '"alone":[^,}]*' "$home/logs/$1.alone" | head -n 1 | awk -F: '{ printf "%.4f\n", $2 }'; }
 
 predict_offline() {
   local files
@@ -147,4 +152,29 @@ predict_offline() {
   say ""
   say "With no server running, the device of ${people[0]} predicts for ${testers[0]}:"
   "$client" predict "$home/devices/${people[0]}" "${files[@]}" --output "$home/answers.csv"
+}
+
+mean_alone() {
+  local name
+  for name in "${people[@]}"; do alone_of "$name"; done |
+    awk '{ sum += $1; if (NR == 1 || $1 < low) low = $1; if ($1 > high) high = $1 }
+         END { printf "%.4f  mean of %d devices, from %.4f to %.4f", sum / NR, NR, low, high }'
+}
+
+say_what_happened() {
+  cat <<SUMMARY
+
+Accuracy on ${testers[*]}, who took no part:
+  untrained                 $(accuracy_after -)
+  federated, round 1        $(accuracy_after 1)
+  federated, round $(printf '%-3d' "$rounds")      $(accuracy_after "$rounds")
+  each device alone         $(mean_alone)
+
+Where it lies: $home/server, $home/devices/NAME, $home/logs, $home/rounds.txt, $home/answers.csv
+Next, for example:
+  $client status $home/devices/${people[0]}
+  $server rounds $home/server motion
+  $server export $home/server motion --output motion.pt
+  ./dev demo --rounds 30
+SUMMARY
 }
