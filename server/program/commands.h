@@ -2,8 +2,11 @@
 
 #include "common/program/command_line.h"
 
-/// fl-server's commands, one file each.
+/// fl-server and its commands, one file each.
 namespace fl::server {
+
+/// The program with all of its commands.
+program::Program fl_server();
 
 program::Command init_command();
 program::Command task_add_command();

@@ -98,6 +98,9 @@ std::vector<TensorSpec> specs_of(const Arguments& arguments, const std::string& 
 
 DataContract data_of(const Arguments& arguments) {
   DataContract data;
+  if (!arguments.has("data.format")) {
+    throw UsageError("the option --data.format is missing: windows, table, images or text");
+  }
   data.format = parsed(arguments, "data.format", data_format_from_name);
   if (arguments.has("data.columns")) data.columns = arguments.list("data.columns");
   if (arguments.has("data.label")) data.label = arguments.text("data.label");

@@ -13,7 +13,8 @@ using program::Arguments;
 void list(const ServerHome& home, bool as_json) {
   program::TextTable table(
       {{"device"}, {"name"}, {"enrolled"}, {"last_seen"}, {"certificate_expires"}, {"revoked"}});
-  for (const boost::json::value& device : ask(home, {{"command", "devices"}}).at("devices").as_array()) {
+  const boost::json::object answer = ask(home, {{"command", "devices"}});
+  for (const boost::json::value& device : answer.at("devices").as_array()) {
     table.add({cell_of(device.at("device")), cell_of(device.at("name")), moment_of(device.at("enrolled")),
                moment_of(device.at("last_seen")), moment_of(device.at("certificate_expires")),
                cell_of(device.at("revoked"))});

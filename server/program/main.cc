@@ -1,13 +1,5 @@
 #include "server/program/commands.h"
 
 int main(int argc, char** argv) {
-  using namespace fl::server;
-  const fl::program::Program program{
-      "fl-server",
-      "fl-server: trains a general model from what devices learn, without seeing their data.",
-      FL_VERSION,
-      {init_command(), task_add_command(), task_list_command(), token_command(), run_command(),
-       status_command(), devices_command(), rounds_command(), versions_command(), export_command(),
-       evaluate_command()}};
-  return fl::program::run_program(program, argc, argv);
+  return fl::program::run_program(fl::server::fl_server(), argc, argv);
 }

@@ -96,14 +96,15 @@ int run(const Arguments& arguments) {
 
 program::Command rounds_command() {
   program::Options options;
-  options.argument("DIR", "the server's home").argument("TASK", "the task's name");
+  options.argument("DIR", "the server's home")
+      .argument("TASK",
+                "the task's name; its accuracy is that of the version a round began from, as the round's "
+                "devices measured it on examples they hold back");
   add_following(options).json();
-  return {
-      "rounds",
-      "lists a task's rounds: devices, refusals, losses; accuracy is that of the version each began from, as "
-      "devices measured it",
-      "fl-server rounds ~/fl-server har\nfl-server rounds ~/fl-server har --follow --until-round 20", options,
-      run};
+  return {"rounds", "lists a task's rounds: devices, refusals, bytes, losses",
+          "fl-server rounds ~/fl-server har\n"
+          "fl-server rounds ~/fl-server har --follow --until-round 20",
+          options, run};
 }
 
 }  // namespace fl::server

@@ -1,4 +1,5 @@
 #include <iostream>
+#include <sstream>
 
 #include <boost/json.hpp>
 
@@ -6,7 +7,6 @@
 #include "common/engine/engine_module.h"
 #include "common/model/layout_json.h"
 #include "common/model/manifest.h"
-#include "common/program/nearest.h"
 #include "server/ledger/blob_store.h"
 #include "server/program/asking.h"
 #include "server/program/commands.h"
@@ -32,10 +32,10 @@ struct NewTask {
 
 void check_resolution(const RoundPlan& plan) {
   if (mean_resolution(plan) <= coarsest_resolution) return;
-  throw UsageError(
-      "with round.goal, round.over-selection, round.max-examples and round.max-delta as they are, "
-      "the mean of a round's updates is resolved no finer than " +
-      std::to_string(mean_resolution(plan)) + "; lower one of them until it is at most 2^-28");
+  std::ostringstream sentence;
+  sentence << "the mean of a round's updates would be resolved to " << mean_resolution(plan)
+           << " only, where 2^-28 is needed; lower round.goal, round.max-examples or round.max-delta";
+  throw UsageError(sentence.str());
 }
 
 void check_that_it_is_new(const ServerHome& home, const std::string& name) {

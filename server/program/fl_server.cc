@@ -1,0 +1,14 @@
+#include "server/program/commands.h"
+
+namespace fl::server {
+
+program::Program fl_server() {
+  return {"fl-server",
+          "fl-server: trains a general model from what devices learn, without seeing their data.",
+          FL_VERSION,
+          {init_command(), task_add_command(), task_list_command(), token_command(), run_command(),
+           status_command(), devices_command(), rounds_command(), versions_command(), export_command(),
+           evaluate_command()}};
+}
+
+}  // namespace fl::server

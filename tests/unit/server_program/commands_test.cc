@@ -1,0 +1,179 @@
+#include <fstream>
+
+#include <boost/json.hpp>
+#include <doctest/doctest.h>
+
+#include "common/net/enrolment_token.h"
+#include "server/home/server_home.h"
+#include "server/registry/registry.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/ledger/samples.h"
+#include "tests/unit/server_program/running.h"
+
+using namespace fl;
+using namespace fl::server;
+using namespace fl::test;
+namespace json = boost::json;
+
+namespace {
+
+/// A home that fl-server made, and its path.
+struct MadeHome {
+  MadeHome() : path((folder / "home").string()) {
+    CHECK(run({"init", path, "--listen", "127.0.0.1:7443"}).status == program::exit_ok);
+  }
+
+  /// Adds the sample task and a committed round to it, as a server would.
+  void fill_in() const {
+    const ServerHome home = ServerHome::open(path);
+    Ledger ledger(home.ledger_path());
+    BlobStore blobs(home.blobs_path());
+    Registry registry(ledger, blobs, home.signing_key());
+    blobs.put(as_bytes("archive"));
+    const Weights weights{1, 2, 3, 4, 5, 6};
+    registry.add_task(sample_task(), weights, at(100));
+    enrol(ledger, "a");
+    enrol(ledger, "b");
+    ledger.begin_round(sample_round(1, 1), {"a", "b"});
+    ledger.record_update("har", 1, accepted_update("a", 12));
+    ledger.record_update("har", 1, refused_update("b", "not_finite"));
+    registry.commit_round("har", 1, weights, at(230));
+  }
+
+  TemporaryFolder folder;
+  std::string path;
+};
+
+}  // namespace
+
+TEST_CASE("every command has help with an example") {
+  for (const program::Command& command : fl_server().commands) {
+    INFO(command.name);
+    const std::size_t space = command.name.find(' ');
+    std::vector<std::string> words{command.name.substr(0, space)};
+    if (space != std::string::npos) words.push_back(command.name.substr(space + 1));
+    const Outcome outcome = run(joined(words, {"--help"}));
+    CHECK(outcome.status == program::exit_ok);
+    CHECK(contains(outcome.out, "Example:\n  fl-server " + command.name));
+    CHECK(outcome.err.empty());
+  }
+}
+
+TEST_CASE("a home is made once and says what comes next") {
+  const MadeHome made;
+  const Outcome again = run({"init", made.path});
+  CHECK(again.status == program::exit_failed);
+  CHECK(contains(again.err, "fl-server: error: " + made.path + " is a server's home already"));
+  const Outcome wrong = run({"init", (made.folder / "other").string(), "--listen", "nowhere"});
+  CHECK(wrong.status == program::exit_wrong_usage);
+  CHECK(contains(wrong.err, "--listen: "));
+  CHECK_FALSE(std::filesystem::exists(made.folder / "other"));
+}
+
+TEST_CASE("a command on a folder that is no home says how to make one (I9)") {
+  const TemporaryFolder folder;
+  for (const char* command : {"status", "devices", "token", "run"}) {
+    const Outcome outcome = run({command, folder.path().string()});
+    CHECK(outcome.status == program::exit_failed);
+    CHECK(contains(outcome.err, "fl-server init"));
+  }
+}
+
+TEST_CASE("the status of a home tells its tasks for eyes and for programs") {
+  const MadeHome made;
+  CHECK(contains(run({"status", made.path}).out, "does not run"));
+  CHECK(contains(run({"status", made.path}).out, "There are no tasks"));
+  made.fill_in();
+  CHECK(contains(run({"status", made.path}).out, "har         2"));
+  const json::value status = json::parse(run({"status", made.path, "--json"}).out);
+  CHECK(status.at("running") == false);
+  CHECK(status.at("devices") == 2);
+  CHECK(contains(run({"task", "list", made.path}).out, "cross_entropy"));
+}
+
+TEST_CASE("tokens are printed one a line") {
+  const MadeHome made;
+  const Outcome outcome = run({"token", made.path, "--count", "2", "--name", "phone"});
+  CHECK(outcome.status == program::exit_ok);
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) {
+    CHECK(net::EnrolmentToken::parse(line).server.text() == "127.0.0.1:7443");
+  }
+  CHECK(json::parse(run({"token", made.path, "--json"}).out).at("tokens").as_array().size() == 1);
+  CHECK(run({"token", made.path, "--count", "0"}).status == program::exit_wrong_usage);
+  CHECK(run({"token", made.path, "--hours", "soon"}).status == program::exit_wrong_usage);
+}
+
+TEST_CASE("devices are listed and revoked") {
+  const MadeHome made;
+  CHECK(contains(run({"devices", made.path}).out, "No device is enrolled"));
+  made.fill_in();
+  CHECK(run({"devices", made.path, "list"}).out == run({"devices", made.path}).out);
+  CHECK(run({"devices", made.path, "revoke", "a"}).status == program::exit_ok);
+  const json::value devices = json::parse(run({"devices", made.path, "--json"}).out);
+  CHECK(devices.at(0).at("revoked") == true);
+  CHECK(devices.at(1).at("revoked") == false);
+  CHECK(run({"devices", made.path, "revoke", "nobody"}).status == program::exit_failed);
+  CHECK(run({"devices", made.path, "revoke"}).status == program::exit_wrong_usage);
+  CHECK(run({"devices", made.path, "remove"}).status == program::exit_wrong_usage);
+  CHECK(run({"devices", made.path, "list", "a"}).status == program::exit_wrong_usage);
+}
+
+TEST_CASE("rounds and versions are listed and can be followed to an end") {
+  const MadeHome made;
+  made.fill_in();
+  const Outcome rounds = run({"rounds", made.path, "har"});
+  CHECK(contains(rounds.out, "committed"));
+  CHECK(contains(rounds.out, "1 not_finite"));
+  CHECK(contains(rounds.out, "24 B"));
+  const json::value record = json::parse(run({"rounds", made.path, "har", "--json"}).out).at(0);
+  CHECK(record.at("bytes") == 24);
+  CHECK(record.at("seconds") == 30.0);
+  CHECK(record.at("accuracy") == 0.25);
+  const Outcome followed = run({"rounds", made.path, "har", "--follow", "--until-round", "1"});
+  CHECK(followed.status == program::exit_ok);
+  CHECK(contains(followed.out, "committed"));
+  const Outcome late =
+      run({"rounds", made.path, "har", "--follow", "--until-round", "2", "--timeout", "0.1", "--json"});
+  CHECK(late.status == program::exit_failed);
+  CHECK(json::parse(late.out).at("round") == 1);
+  CHECK(run({"rounds", made.path, "har", "--until-round", "2"}).status == program::exit_wrong_usage);
+  CHECK(contains(run({"versions", made.path, "har"}).out, "1970-01-01 00:03:50"));
+  const Outcome unknown = run({"versions", made.path, "haar"});
+  CHECK(unknown.status == program::exit_failed);
+  CHECK(contains(unknown.err, "there are: har"));
+}
+
+TEST_CASE("a version is written as safetensors without an engine") {
+  const MadeHome made;
+  made.fill_in();
+  const std::string output = (made.folder / "har.safetensors").string();
+  CHECK(run({"export", made.path, "har", "--output", output, "--version", "1"}).status == program::exit_ok);
+  CHECK(std::filesystem::file_size(output) > 24);
+  CHECK(run({"export", made.path, "har", "--output", output, "--version", "3"}).status ==
+        program::exit_failed);
+  CHECK(run({"export", made.path, "har", "--output", "x.onnx"}).status == program::exit_wrong_usage);
+  CHECK(run({"export", made.path, "har"}).status == program::exit_wrong_usage);
+}
+
+TEST_CASE("a task that is not described well is refused before a model is opened (I9)") {
+  const MadeHome made;
+  const auto refused = [&](const std::vector<std::string>& more) {
+    const Outcome outcome = run(joined(joined({"task", "add", made.path, "har"}, window_options()), more));
+    CHECK(outcome.status == program::exit_wrong_usage);
+    CHECK(outcome.out.empty());
+    return outcome.err;
+  };
+  CHECK(contains(refused({}), "--model FILE.pt"));
+  CHECK(contains(refused({"--model", "a.pt", "--architecture", "cnn1d"}), "--architecture"));
+  CHECK(contains(refused({"--model", "a.pt", "--hidden", "8"}), "--hidden"));
+  CHECK(contains(
+      refused({"--architecture", "cnn1d", "--round.max-delta", "1e6", "--round.max-examples", "1000000000"}),
+      "2^-28"));
+  CHECK(contains(refused({"--architecture", "cnn1d", "--round.gaol", "3"}), "did you mean --round.goal?"));
+  const std::string file = (made.folder / "har.ini").string();
+  std::ofstream(file) << "[round]\ngoal = 3\ngaol = 4\n";
+  CHECK(contains(refused({"--architecture", "cnn1d", "--config", file}),
+                 "har.ini:3: round.gaol: unknown setting"));
+  CHECK(contains(run({"task", "list", made.path}).out, "There are no tasks"));
+}
