@@ -51,10 +51,11 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 say ""
+[ -z "$data" ] || choose_people
 say "Everything this writes goes to $PWD/$home"
 rm -rf "$home"
 mkdir -p "$home/devices" "$home/logs"
-choose_people
+[ -n "$data" ] || make_up_people
 make_server
 start_server
 start_devices

@@ -23,13 +23,15 @@ stop_everything() {
   device_processes=()
 }
 
+make_up_people() {
+  data=$home/data
+  hold_out=p07,p08,p09
+  "$client" demo-data "$data" --people 6 --testers 3 >"$home/logs/data.log"
+  choose_people
+}
+
 # Fills `people` (one device each) and `testers` (who are tested on) and finds their recordings.
 choose_people() {
-  if [ -z "$data" ]; then
-    data=$home/data
-    "$client" demo-data "$data" --people 6 --testers 3 >"$home/logs/data.log"
-    hold_out=p07,p08,p09
-  fi
   local all name
   mapfile -t all < <(names_of_people)
   ((${#all[@]} > 1)) || fail "$data holds no recordings of two people or more in the form DATA/PERSON/PERSON_NN_sp.csv"
