@@ -9,7 +9,7 @@ namespace fl::wire {
 namespace {
 
 // What a connection that is silent costs; grows only to a length that a valid header announced.
-constexpr std::size_t initial_buffer_bytes = 4096;
+constexpr std::size_t initial_buffer_bytes = 1024;
 
 std::size_t payload_length(std::span<const std::byte> header) {
   std::size_t length = 0;

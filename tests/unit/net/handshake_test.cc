@@ -1,5 +1,11 @@
+#include <atomic>
+#include <future>
+#include <list>
 #include <string>
 
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include "common/base/random.h"
@@ -306,6 +312,42 @@ TEST_CASE("a device that writes before it reads still learns why its certificate
                  while (!error) error = co_await failure_of(device->write_chunk(chunk, limit));
                });
   CHECK(says(error, ErrorCode::unauthenticated, "issued by another authority"));
+}
+
+TEST_CASE("strands of several threads share contexts and each has its own connections") {
+  boost::asio::thread_pool threads(3);
+  const Fleet fleet;
+  const net::TlsContext server_tls = fleet.server_context();
+  const net::TlsContext device_tls = fleet.device_context();
+  boost::asio::ip::tcp::acceptor acceptor(threads, {boost::asio::ip::address_v4::loopback(), 0});
+  const net::Endpoint endpoint{"127.0.0.1", acceptor.local_endpoint().port()};
+  std::atomic<std::size_t> received = 0;
+  constexpr std::size_t devices = 12;
+  constexpr std::size_t chunks = 8;
+  const auto serve = [&](boost::asio::ip::tcp::socket& socket) -> Task<> {
+    const std::unique_ptr<Connection> server =
+        co_await Connection::accept(std::move(socket), server_tls, limit);
+    server->set_limits(limits::message_bytes, limits::chunk_bytes);
+    for (std::size_t i = 0; i < chunks; ++i) received += (co_await server->read_frame(limit)).payload.size();
+  };
+  const auto send = [&]() -> Task<> {
+    const std::unique_ptr<Connection> device = co_await Connection::connect(endpoint, device_tls, limit);
+    const Bytes chunk(limits::chunk_bytes);
+    for (std::size_t i = 0; i < chunks; ++i) co_await device->write_chunk(chunk, limit);
+    co_await failure_of(device->read_frame(limit));
+  };
+  std::vector<std::future<void>> ends;
+  std::list<boost::asio::ip::tcp::socket> sockets;
+  for (std::size_t i = 0; i < devices; ++i) {
+    ends.push_back(boost::asio::co_spawn(boost::asio::make_strand(threads), send, boost::asio::use_future));
+    sockets.emplace_back(boost::asio::any_io_executor(boost::asio::make_strand(threads)));
+    acceptor.accept(sockets.back());
+    const auto executor = sockets.back().get_executor();
+    const auto serve_this = [&serve, &socket = sockets.back()] { return serve(socket); };
+    ends.push_back(boost::asio::co_spawn(executor, serve_this, boost::asio::use_future));
+  }
+  for (std::future<void>& end : ends) CHECK_NOTHROW(end.get());
+  CHECK(received == devices * chunks * limits::chunk_bytes);
 }
 
 TEST_CASE("a server that is not there is unavailable by its address (I9)") {

@@ -26,7 +26,7 @@ struct OwnedFrame {
   }
 };
 
-constexpr std::size_t small = 4096;  // more than a decoder at rest may hold
+constexpr std::size_t small = 1024;  // more than a decoder at rest may hold
 
 OwnedFrame random_frame(Random& random, std::size_t longest) {
   OwnedFrame frame{random.below(2) == 0 ? FrameKind::message : FrameKind::chunk,
