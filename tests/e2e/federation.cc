@@ -38,8 +38,12 @@ Federation::Federation(const Settings& settings)
   if (people_.empty()) {
     people_ = folder_ / "people";
     MotionPeople people;
-    people.count = settings_.devices + 2;
+    people.count = settings_.devices;
     people.recordings = settings_.recordings;
+    write_motion_people(people_, people);
+    people.first = settings_.devices + 1;
+    people.count = 2;
+    people.routine = Routine::complete;
     write_motion_people(people_, people);
   }
   make_server();
@@ -118,10 +122,12 @@ void Federation::wait_for_version(std::uint64_t version, Process::Seconds limit)
   server_->wait_for_line("committed as version " + std::to_string(version) + " ", limit);
 }
 
-double Federation::accuracy_of(std::uint32_t device, std::uint32_t person) const {
+double Federation::accuracy_of(std::uint32_t device, const std::vector<std::uint32_t>& people) const {
   std::vector<std::string> arguments = {"predict", device_home(device).string(), "--json", "--output",
                                         (folder_.path() / "answers.jsonl").string()};
-  for (const std::string& file : files_of(person)) arguments.push_back(file);
+  for (const std::uint32_t person : people) {
+    for (const std::string& file : files_of(person)) arguments.push_back(file);
+  }
   return number_in(output_of("fl-client", arguments), "accuracy");
 }
 

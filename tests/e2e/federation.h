@@ -28,7 +28,7 @@ class Federation {
 
   std::filesystem::path server_home() const { return folder_ / "server"; }
   std::filesystem::path device_home(std::uint32_t device) const;
-  /// The files of person `person`; those from settings.devices on are nobody's device.
+  /// The files of person `person`; two from settings.devices on are nobody's device and do everything.
   std::vector<std::string> files_of(std::uint32_t person) const;
   std::filesystem::path folder() const { return folder_.path(); }
   std::uint16_t port() const { return port_; }
@@ -52,8 +52,8 @@ class Federation {
   /// Waits until the running server commits this version.
   void wait_for_version(std::uint64_t version, Process::Seconds limit = Process::Seconds(120));
 
-  /// The share of right predictions of a device's own program on a person's files.
-  double accuracy_of(std::uint32_t device, std::uint32_t person) const;
+  /// The share of right predictions of a device's own program on these people's files.
+  double accuracy_of(std::uint32_t device, const std::vector<std::uint32_t>& people) const;
 
  private:
   void make_server() const;

@@ -29,5 +29,5 @@ TEST_CASE("on real people's recordings a few rounds recognise the activities of 
   CHECK(federation.device(0).wait().exit_code == 0);
   CHECK(federation.stop_server().exit_code == 0);
   // Chance is 0.2, always answering the commonest activity 0.44; thirteen people and 20 rounds reach 0.82.
-  CHECK(federation.accuracy_of(0, 16) >= 0.55);
+  CHECK(federation.accuracy_of(0, {13, 14, 15, 16, 17}) >= 0.55);
 }
