@@ -15,6 +15,8 @@ struct BackoffPolicy {
   std::chrono::milliseconds longest{std::chrono::minutes(1)};
   /// After so long a time without failure the failures before it count no more.
   std::chrono::milliseconds forget{std::chrono::seconds(10)};
+  /// Before an update that the server could not take is sent again.
+  std::chrono::milliseconds resend{std::chrono::seconds(5)};
   /// After failures that trying again does not mend soon: a revoked certificate, a full disk.
   std::chrono::milliseconds first_long{std::chrono::seconds(30)};
   std::chrono::milliseconds longest_long{std::chrono::hours(1)};

@@ -206,6 +206,7 @@ awaitable<Link::Answer> Link::answer(Duration limit) {
 awaitable<void> Link::fetch(const Digest& hash, PartFile& part, std::function<void()> on_progress) {
   const std::uint64_t offset = part.offset();
   state_->part = &part;  // before asking: the chunks come right behind the answer
+  const std::shared_ptr<void> forget(nullptr, [state = state_](void*) { state->part = nullptr; });
   co_await send(fetch_message(hash, offset));
   const Answer answered = co_await answer(limits::reply_time);
   const auto& transfer = answered.as<wire::Transfer>();
@@ -220,7 +221,6 @@ awaitable<void> Link::fetch(const Digest& hash, PartFile& part, std::function<vo
     co_await wait(state_->signal, deadline);
     if (on_progress) on_progress();
   }
-  state_->part = nullptr;
 }
 
 awaitable<void> Link::rest(Moment until) {

@@ -22,9 +22,9 @@ namespace fl::client {
 /// `on_push` of it; everything else is the answer to a question. Sends KeepAlive when it has been silent.
 ///
 /// Everything runs on the connection's executor. One coroutine at a time asks, waits or receives; after any
-/// of them has thrown, only the destructor may follow. Besides what net::Connection throws, they throw
-/// Error(protocol) where the server says something at the wrong time, and what error_from() makes of a
-/// Refusal that closes.
+/// of them has thrown anything but what a Refusal to an answer means, only the destructor may follow. Besides
+/// what net::Connection throws, they throw Error(protocol) where the server says something at the wrong time,
+/// and what error_from() makes of a Refusal that closes.
 class Link {
  public:
   using Duration = std::chrono::steady_clock::duration;

@@ -59,7 +59,7 @@ class Session {
   void count_examples();
 
   boost::asio::awaitable<void> adopt(std::string task);
-  boost::asio::awaitable<void> fetch_parts(ModelStore& store, const Manifest& manifest);
+  boost::asio::awaitable<bool> fetch_parts(ModelStore& store, const Manifest& manifest);
   boost::asio::awaitable<void> fetch_part(ModelStore& store, const Manifest& manifest, Digest hash,
                                           std::uint64_t bytes);
   boost::asio::awaitable<void> try_and_adopt(std::shared_ptr<ModelStore> store, Notice notice,

@@ -15,7 +15,6 @@ namespace {
 using boost::asio::awaitable;
 using Kind = AgentEvent::Kind;
 
-constexpr std::chrono::seconds retry_after{5};
 /// The server hashes and syncs what it was sent before it answers, at this pace at least.
 constexpr std::uint64_t settling_bytes_per_second = 10'000'000;
 
@@ -54,8 +53,8 @@ void Session::settle(const FinishedUpdate& update, const wire::UpdateReply& repl
              short_bytes(update.delta.size() * sizeof(float)) + ")");
   }
   const std::string name = name_of(update);
-  const bool dropped =
-      context_.agenda.settled(task, settlement, std::chrono::steady_clock::now() + retry_after);
+  const bool dropped = context_.agenda.settled(
+      task, settlement, std::chrono::steady_clock::now() + context_.parts.backoff.resend);
   if (settlement == Settlement::done) return;
   tell(Kind::update_refused, task,
        name + ": the update was not taken: " + sentence + (dropped ? "" : "; it will be sent again"));

@@ -47,14 +47,19 @@ awaitable<void> Session::adopt(std::string task) {
     refuse(notice, error.what());
   }
   if (!manifest) co_return;
-  co_await fetch_parts(*store, *manifest);
-  if (context_.agenda.has_notice(task)) co_return;  // it has been overtaken
-  co_await try_and_adopt(store, notice, *manifest);
+  if (co_await fetch_parts(*store, *manifest)) co_await try_and_adopt(store, notice, *manifest);
 }
 
-awaitable<void> Session::fetch_parts(ModelStore& store, const Manifest& manifest) {
-  co_await fetch_part(store, manifest, manifest.archive_hash, manifest.archive_bytes);
-  co_await fetch_part(store, manifest, manifest.weights_hash, manifest.weights_count * sizeof(float));
+/// Whether they are there now; not where a newer version has come and the server has not this one's any more.
+awaitable<bool> Session::fetch_parts(ModelStore& store, const Manifest& manifest) {
+  try {
+    co_await fetch_part(store, manifest, manifest.archive_hash, manifest.archive_bytes);
+    co_await fetch_part(store, manifest, manifest.weights_hash, manifest.weights_count * sizeof(float));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found || !context_.agenda.has_notice(manifest.task)) throw;
+    co_return false;
+  }
+  co_return true;
 }
 
 awaitable<void> Session::fetch_part(ModelStore& store, const Manifest& manifest, Digest hash,
@@ -76,9 +81,10 @@ awaitable<void> Session::try_and_adopt(std::shared_ptr<ModelStore> store, Notice
   TriedVersion tried;
   std::string fault;
   try {
-    tried = co_await on_worker(context_.workers, [&] {
+    auto trial = [&] {
       return try_version(*context_.parts.engine(), *store, manifest, context_.parts.examples, context_.stop);
-    });
+    };
+    tried = co_await on_worker(context_.workers, std::move(trial));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cancelled) throw;
     fault = error.what();

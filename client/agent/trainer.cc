@@ -56,7 +56,9 @@ asio::awaitable<void> Trainer::run(Offer offer, std::stop_token stop) {
   std::shared_ptr<const FinishedUpdate> update;
   std::string failure;
   try {
-    update = co_await on_worker(workers_, [this, offer, stop] { return work(offer, stop); });
+    // Named, because GCC 12 destroys a temporary in a co_await expression twice.
+    auto job = [this, offer, stop] { return work(offer, stop); };
+    update = co_await on_worker(workers_, std::move(job));
   } catch (const std::exception& error) {
     failure = error.what();
   }

@@ -16,7 +16,8 @@ template <typename Work>
 boost::asio::awaitable<std::invoke_result_t<Work&>> on_worker(boost::asio::thread_pool& pool, Work work) {
   using Result = std::invoke_result_t<Work&>;
   auto run = [](Work job) -> boost::asio::awaitable<Result> { co_return job(); };
-  co_return co_await boost::asio::co_spawn(pool, run(std::move(work)), boost::asio::use_awaitable);
+  boost::asio::awaitable<Result> job = run(std::move(work));
+  co_return co_await boost::asio::co_spawn(pool, std::move(job), boost::asio::use_awaitable);
 }
 
 }  // namespace fl::client

@@ -48,13 +48,14 @@ class LinearModel final : public Model {
     TrainingResult result;
     const std::span<const float> inputs = examples.inputs.front().floats();
     const std::span<const std::int64_t> targets = examples.targets.integers();
-    for (std::uint64_t step = 1; step <= plan.epochs; ++step) {
+    const std::uint64_t steps = std::uint64_t{plan.epochs} + plan.steps;
+    for (std::uint64_t step = 1; step <= steps; ++step) {
       if (engine_.on_step) engine_.on_step(step);
       for (std::size_t i = 0; i < targets.size(); ++i) {
         descend(example(inputs, i), targets[i], static_cast<float>(plan.learning_rate));
       }
       result.steps = step;
-      if (!progress({step, plan.epochs, 0.5})) {
+      if (!progress({step, steps, 0.5})) {
         result.cancelled = true;
         break;
       }

@@ -1,0 +1,389 @@
+// What a device makes of the versions, refusals and bytes that a scripted server sends it.
+
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include "common/base/error.h"
+#include "protocol/limits.h"
+#include "tests/unit/client/fake_server.h"
+#include "tests/unit/client/test_device.h"
+
+using namespace fl;
+using namespace fl::client;
+using namespace fl::test;
+using Kind = AgentEvent::Kind;
+
+namespace {
+
+/// Runs a device that does not train until every script has ended.
+void receive(TestDevice& device, FakeServer& server) {
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  agent.stop();
+}
+
+/// A server's refusal of what it is asked, then a subscription that has an answer.
+Task<> begin(Peer& peer, std::uint64_t newest) {
+  co_await peer.welcome();
+  co_await peer.expect<wire::Subscribe>();
+  co_await peer.subscribed("har", newest);
+}
+
+}  // namespace
+
+TEST_CASE("a manifest that is not signed by the federation is refused and nothing fetched (I6)") {
+  const Federation federation;
+  const Federation stranger;
+  const PublishedVersion forged = stranger.publish("har", 2, 0);
+  const PublishedVersion genuine = federation.publish("har", 3, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.welcome();
+                      co_await peer.expect<wire::Subscribe>();
+                      co_await peer.notice(forged);
+                      co_await peer.notice(genuine);
+                      co_await peer.serve(genuine, 2);  // throws where the forged one's parts are asked for
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  CHECK(device.serving() == 3);
+}
+
+TEST_CASE("an older version than one that was accepted is refused (I6)") {
+  const Federation federation;
+  const PublishedVersion newer = federation.publish("har", 5, 0);
+  PublishedVersion older = federation.publish("har", 4, 1);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(newer);
+                      older.manifest.version = 6;  // the notice lies, the signed text does not
+                      co_await peer.notice(older);
+                      const PublishedVersion next = federation.publish("har", 7, 2);
+                      co_await peer.notice(next);
+                      co_await peer.serve(next, 1);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted, 2);
+  CHECK(device.serving() == 7);
+}
+
+TEST_CASE("a manifest of another version than its notice is refused") {
+  const Federation federation;
+  PublishedVersion version = federation.publish("har", 2, 0);
+  version.manifest.version = 9;
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.welcome();
+                      co_await peer.expect<wire::Subscribe>();
+                      co_await peer.notice(version);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  CHECK(device.events.wait_for(Kind::version_refused).find("version 2") != std::string::npos);
+  server.finish();
+}
+
+TEST_CASE("a version that does not open is not adopted and the old one goes on serving") {
+  const Federation federation;
+  const PublishedVersion good = federation.publish("har", 1, 0);
+  const std::string text = "not an archive";
+  const ByteView bytes = as_bytes(text);
+  const PublishedVersion bad = federation.publish("har", 2, good.weights, Bytes(bytes.begin(), bytes.end()));
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(good);
+                      co_await peer.notice(bad);
+                      co_await peer.serve(bad, 1);  // the weights are those it has
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  CHECK(device.events.wait_for(Kind::version_refused).find("no archive") != std::string::npos);
+  agent.stop();
+  CHECK(device.serving() == 1);
+  CHECK_FALSE(device.models.find("har")->has_part(bad.manifest.archive_hash));
+}
+
+TEST_CASE("a version with a weight that is no number is not adopted") {
+  const Federation federation;
+  const PublishedVersion good = federation.publish("har", 1, 0);
+  Weights weights = good.weights;
+  weights[3] = std::numeric_limits<float>::quiet_NaN();
+  const PublishedVersion bad = federation.publish("har", 2, weights, good.archive);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(good);
+                      co_await peer.notice(bad);
+                      co_await peer.serve(bad, 1);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  CHECK(device.events.wait_for(Kind::version_refused).find("NaN") != std::string::npos);
+  agent.stop();
+  CHECK(device.serving() == 1);
+}
+
+TEST_CASE("bytes that are not what the manifest says end the connection and are fetched anew (I8)") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  PublishedVersion tampered = version;
+  tampered.weights[0] += 1.0F;
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(tampered); },
+                                 [&](Peer& peer) -> Task<> { co_await peer.bring(version, 1); }});
+  TestDevice device(federation, server.endpoint());
+  BackoffPolicy quick{.first = std::chrono::milliseconds(1)};
+  quick.first_long = std::chrono::milliseconds(1);
+  AgentParts parts = device.parts();
+  parts.backoff = quick;
+  Agent agent(parts, false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  CHECK(device.events.wait_for(Kind::disconnected).find("another hash") != std::string::npos);
+}
+
+TEST_CASE("a fetch that was cut off goes on at its offset on the next connection") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  const ByteView weights = as_bytes(std::span<const float>(version.weights));
+  std::uint64_t offset = 0;
+  const auto begin_weights = [&](Peer& peer) -> Task<> {
+    const Received received = co_await peer.expect<wire::Fetch>();
+    offset = received.as<wire::Fetch>().offset();
+    auto transfer = wire::make_message<wire::Transfer>([&](flatbuffers::FlatBufferBuilder& builder) {
+      return wire::CreateTransfer(builder, weights.size(), offset);
+    });
+    co_await peer.send(std::move(transfer));
+  };
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                                   co_await peer.bring(version, 1);
+                                   co_await begin_weights(peer);
+                                   co_await peer.send_chunk(weights.first(10));
+                                 },
+                                 [&](Peer& peer) -> Task<> {
+                                   co_await peer.bring(version, 0);
+                                   co_await begin_weights(peer);
+                                   co_await peer.send_chunk(weights.subspan(offset));
+                                 }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  CHECK(offset == 10);
+}
+
+TEST_CASE("a device that was away for many versions fetches only the newest") {
+  const Federation federation;
+  const PublishedVersion first = federation.publish("har", 1, 0);
+  const PublishedVersion ninth = federation.publish("har", 9, 1);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(first); },
+                                 [&](Peer& peer) -> Task<> { co_await peer.bring(ninth, 1); }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted, 2);
+  agent.stop();
+  CHECK(device.serving() == 9);
+}
+
+TEST_CASE("a version that the server has not any more gives way to the newer one that was announced") {
+  const Federation federation;
+  const PublishedVersion first = federation.publish("har", 1, 0);
+  const PublishedVersion second = federation.publish("har", 2, 1);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(first, 1);
+                      co_await peer.expect<wire::Fetch>();
+                      co_await peer.notice(second);
+                      co_await peer.refuse(wire::RefusalCode::not_found, false);
+                      co_await peer.serve(second, 1);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  agent.stop();
+  CHECK(device.serving() == 2);
+}
+
+TEST_CASE("what no server may send ends the connection and the device comes back") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  const auto bulk = as_bytes("bytes");
+  std::vector<FakeServer::Script> scripts;
+  scripts.push_back([&](Peer& peer) -> Task<> {  // no Welcome
+    peer.connection().set_limits(limits::message_bytes, 0);
+    co_await peer.expect<wire::Hello>();
+    co_await peer.subscribed("har", 0);
+  });
+  scripts.push_back([&](Peer& peer) -> Task<> {  // bulk bytes that nobody asked for
+    co_await begin(peer, 0);
+    co_await peer.send_chunk(bulk);
+  });
+  scripts.push_back([&](Peer& peer) -> Task<> {  // an answer that nobody asked for
+    co_await begin(peer, 0);
+    co_await peer.go();
+  });
+  scripts.push_back([&](Peer& peer) -> Task<> {  // a push for a task that there is not
+    co_await begin(peer, 0);
+    co_await peer.later("other", 1);
+  });
+  scripts.push_back([&](Peer& peer) -> Task<> {  // more bytes than the manifest says
+    co_await peer.welcome();
+    co_await peer.expect<wire::Subscribe>();
+    co_await peer.notice(version);
+    co_await peer.expect<wire::Fetch>();
+    auto transfer = wire::make_message<wire::Transfer>([&](flatbuffers::FlatBufferBuilder& builder) {
+      return wire::CreateTransfer(builder, version.archive.size() + 1, 0);
+    });
+    co_await peer.send(std::move(transfer));
+  });
+  scripts.push_back([&](Peer& peer) -> Task<> { co_await peer.bring(version); });
+  FakeServer server(federation, scripts);
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  CHECK(device.events.count(Kind::disconnected) >= 5);
+}
+
+TEST_CASE("a device whose certificate is revoked says so and comes back much later") {
+  const Federation federation;
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      peer.connection().set_limits(limits::message_bytes, 0);
+                      co_await peer.expect<wire::Hello>();
+                      co_await peer.refuse(wire::RefusalCode::revoked, true);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  const std::string sentence = device.events.wait_for(Kind::disconnected);
+  CHECK(sentence.find("trying again in") != std::string::npos);
+  server.finish();
+  agent.stop();
+  CHECK(device.events.count(Kind::disconnected) == 1);
+}
+
+TEST_CASE("a server of another federation is not believed") {
+  const Federation federation;
+  const Federation stranger;
+  FakeServer server(stranger, {[](Peer&) -> Task<> { co_return; }});
+  TestDevice device(federation, server.endpoint());
+  CHECK(code_thrown_by([&] { fetch_newest(device.parts()); }) == ErrorCode::unauthenticated);
+}
+
+TEST_CASE("fetching the newest versions once adopts them and ends") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 3, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(version); }});
+  TestDevice device(federation, server.endpoint());
+  device.add_examples(10);
+  CHECK(fetch_newest(device.parts()).empty());
+  CHECK(device.serving() == 3);
+  server.finish();
+}
+
+TEST_CASE("fetching the newest versions says which were not adopted") {
+  const Federation federation;
+  const PublishedVersion forged = Federation().publish("har", 3, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(forged, 0); }});
+  TestDevice device(federation, server.endpoint());
+  const auto refusals = fetch_newest(device.parts());
+  REQUIRE(refusals.size() == 1);
+  CHECK(refusals.front().find("version 3 of har is not adopted") != std::string::npos);
+  CHECK(device.serving() == 0);
+}
+
+TEST_CASE("a server that is not there is unavailable") {
+  const Federation federation;
+  net::Endpoint nobody;
+  {
+    const FakeServer server(federation, {});
+    nobody = server.endpoint();
+  }
+  TestDevice device(federation, nobody);
+  CHECK(code_thrown_by([&] { fetch_newest(device.parts()); }) == ErrorCode::unavailable);
+}
+
+TEST_CASE("a certificate is renewed after half of its life and the new one used from then on") {
+  const Federation federation;
+  std::string serial;
+  FakeServer server(
+      federation,
+      {[&](Peer& peer) -> Task<> {
+         co_await begin(peer, 0);
+         const Received received = co_await peer.expect<wire::RenewRequest>();
+         const auto request = wire::bytes_of(received.as<wire::RenewRequest>().certificate_request());
+         const net::Certificate fresh = net::issue_device(federation.authority, request, "device-1",
+                                                          federation.validity(std::chrono::hours(40)));
+         serial = fresh.serial();
+         auto reply = wire::make_message<wire::RenewReply>([&](flatbuffers::FlatBufferBuilder& builder) {
+           return wire::CreateRenewReply(builder, wire::field_of(builder, fresh.to_der()));
+         });
+         co_await peer.send(std::move(reply));
+         co_await peer.later("har", 1);  // still the same conversation
+       },
+       [&](Peer& peer) -> Task<> {
+         CHECK(peer.connection().peer_certificate()->serial() == serial);
+         co_await begin(peer, 0);
+       }});
+  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
+  receive(device, server);
+  CHECK(device.events.count(Kind::certificate_renewed) == 1);
+  CHECK(DeviceHome::open(device.folder / "home").identity().certificate.serial() == serial);
+}
+
+TEST_CASE("a renewal that is refused leaves the old certificate and the connection") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await begin(peer, 0);
+                      co_await peer.expect<wire::RenewRequest>();
+                      co_await peer.refuse(wire::RefusalCode::internal, false);
+                      co_await peer.notice(version);
+                      co_await peer.serve(version, 2);
+                    }});
+  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
+  const std::string serial = device.home.identity().certificate.serial();
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  agent.stop();
+  CHECK(device.home.identity().certificate.serial() == serial);
+  CHECK(device.events.wait_for(Kind::trouble).find("not renewed") != std::string::npos);
+}
+
+TEST_CASE("a certificate for another device is not taken") {
+  const Federation federation;
+  FakeServer server(
+      federation, {[&](Peer& peer) -> Task<> {
+        co_await begin(peer, 0);
+        const Received received = co_await peer.expect<wire::RenewRequest>();
+        const auto request = wire::bytes_of(received.as<wire::RenewRequest>().certificate_request());
+        const net::Certificate other = net::issue_device(federation.authority, request, "device-2",
+                                                         federation.validity(std::chrono::hours(40)));
+        auto reply = wire::make_message<wire::RenewReply>([&](flatbuffers::FlatBufferBuilder& builder) {
+          return wire::CreateRenewReply(builder, wire::field_of(builder, other.to_der()));
+        });
+        co_await peer.send(std::move(reply));
+      }});
+  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
+  const std::string serial = device.home.identity().certificate.serial();
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  CHECK(device.events.wait_for(Kind::disconnected).find("another device") != std::string::npos);
+  agent.stop();
+  CHECK(device.home.identity().certificate.serial() == serial);
+}
