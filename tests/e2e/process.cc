@@ -26,12 +26,11 @@ Pipe make_pipe() {
   return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
-[[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments,
-                         const std::map<std::string, std::string>& environment, int output, int errors) {
+[[noreturn]] void become(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                         int output, int errors) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(errors, STDERR_FILENO);
-  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> words{const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
@@ -41,15 +40,14 @@ Pipe make_pipe() {
 
 }  // namespace
 
-Process::Process(const std::string& program, const std::vector<std::string>& arguments,
-                 const std::map<std::string, std::string>& environment)
-    : name_(program) {
-  const std::string path = std::string(FL_BIN_DIR) + "/" + program;
+Process::Process(const std::string& program, const std::vector<std::string>& arguments)
+    : name_(std::filesystem::path(program).filename()) {
+  const std::filesystem::path path = std::filesystem::path(FL_BIN_DIR) / program;
   Pipe output = make_pipe();
   Pipe errors = make_pipe();
   id_ = ::fork();
   if (id_ < 0) throw std::runtime_error("no process");
-  if (id_ == 0) become(path, arguments, environment, output.write.get(), errors.write.get());
+  if (id_ == 0) become(path, arguments, output.write.get(), errors.write.get());
   output_.pipe = std::move(output.read);
   errors_.pipe = std::move(errors.read);
 }
@@ -126,9 +124,8 @@ void Process::kill() {
   ::waitpid(std::exchange(id_, -1), &status, 0);
 }
 
-Ended run(const std::string& program, const std::vector<std::string>& arguments,
-          const std::map<std::string, std::string>& environment) {
-  return Process(program, arguments, environment).wait();
+Ended run(const std::string& program, const std::vector<std::string>& arguments) {
+  return Process(program, arguments).wait();
 }
 
 std::string output_of(const std::string& program, const std::vector<std::string>& arguments) {

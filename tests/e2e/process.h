@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -24,9 +23,8 @@ class Process {
  public:
   using Seconds = std::chrono::seconds;
 
-  /// Starts build/bin/`program`. Variables of `environment` are added to ours.
-  Process(const std::string& program, const std::vector<std::string>& arguments,
-          const std::map<std::string, std::string>& environment = {});
+  /// Starts build/bin/`program`, or `program` itself where it is an absolute path.
+  Process(const std::string& program, const std::vector<std::string>& arguments);
   Process(Process&& other) noexcept;
   Process& operator=(Process&&) = delete;
   ~Process();
@@ -60,8 +58,7 @@ class Process {
 };
 
 /// Runs a program to its end.
-Ended run(const std::string& program, const std::vector<std::string>& arguments,
-          const std::map<std::string, std::string>& environment = {});
+Ended run(const std::string& program, const std::vector<std::string>& arguments);
 
 /// Runs a program that must succeed, and returns what it printed.
 std::string output_of(const std::string& program, const std::vector<std::string>& arguments);
