@@ -44,10 +44,6 @@ std::string listed(const std::vector<std::string>& names) {
   return result;
 }
 
-Shape shape_of(const at::Tensor& tensor) {
-  return tensor.sizes().vec();
-}
-
 /// What is bound must be a plain tensor of a type that the layout can name.
 Datatype bindable_type(const std::string& name, const at::Tensor& tensor) {
   const std::optional<Datatype> datatype = floating_datatype(tensor.scalar_type());
@@ -158,7 +154,7 @@ void Binding::bind_or_tie(const std::string& name, const at::Tensor& tensor, con
   }
   const Datatype datatype = bindable_type(name, tensor);
   if (datatype != Datatype::fp32) converted_.push_back(name);
-  layout_.add(name, datatype, shape_of(tensor), role);
+  layout_.add(name, datatype, tensor.sizes().vec(), role);
   if (role == Role::trained) trained_size_ = layout_.size();
   bound_.push_back({name, tensor, {slot}, at::Tensor(), role});
 }
@@ -198,10 +194,11 @@ std::string Binding::converted_names() const {
   return listed(converted_);
 }
 
-void Binding::set_training(bool on) {
-  if (training_ == on) return;
-  module_.train(on);
-  training_ = on;
+void Binding::prepare(bool training) {
+  settle();
+  if (training_ == training) return;
+  module_.train(training);
+  training_ = training;
 }
 
 void Binding::reset_integer_buffers() {
@@ -210,23 +207,26 @@ void Binding::reset_integer_buffers() {
 
 void Binding::settle() {
   const at::NoGradGuard no_gradient;
+  std::string reshaped;
   for (const Bound& each : bound_) {
     if (each.role != Role::buffer) continue;
     for (const Slot& slot : each.slots) {
       const at::Tensor present = slot.get();
       if (present.is_same(each.tensor)) continue;
       slot.set(each.tensor);
-      if (present.sizes() != each.view.sizes()) {
-        refuse("the archive's code gives the buffer " + in_quotes(each.name) + " another shape: " +
-               describe(shape_of(present)) + " instead of " + describe(shape_of(each.view)));
+      if (present.sizes() == each.view.sizes()) {
+        each.view.copy_(present);
+      } else {
+        reshaped = in_quotes(each.name) + " the shape " + describe(shape(present));
       }
-      each.view.copy_(present);
     }
   }
+  if (!reshaped.empty())
+    refuse("the archive's code gives its buffer " + reshaped + "; buffers must keep theirs");
 }
 
 Bytes Binding::save() {
-  set_training(false);
+  prepare(false);
   const Detached detached(bound_);
   return write_archive(module_);
 }

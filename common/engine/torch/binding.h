@@ -48,12 +48,15 @@ class Binding {
   /// "'a' and 'b'": the tensors that the archive stores in another type than fp32; empty if there are none.
   std::string converted_names() const;
 
-  void set_training(bool on);
+  /// To be called before the module runs: settles what a run that failed may have left, and puts the module
+  /// in training or evaluation mode.
+  void prepare(bool training);
   /// Gives integer buffers, such as the count of batches of a normalisation layer, the archive's values, so
   /// that a session of training depends on nothing that ran before it.
   void reset_integer_buffers();
-  /// After the module has run: code that assigned a new tensor to a buffer instead of changing it gets its
-  /// values moved into the flat vector, and the buffer is a view again.
+  /// To be called after the module has run: where its code assigned a new tensor to a buffer instead of
+  /// changing it, the values are moved into the flat vector and the buffer is a view again. Throws
+  /// Error(invalid_data) naming a buffer that was given another shape; that one keeps its former values.
   void settle();
   /// An archive in evaluation mode, with the present weights.
   Bytes save();

@@ -53,7 +53,7 @@ class TorchModel final : public Model {
 
 std::vector<at::Tensor> TorchModel::run(std::vector<c10::IValue> inputs) {
   const at::NoGradGuard no_gradient;
-  binding_->set_training(false);
+  binding_->prepare(false);
   std::vector<at::Tensor> outputs = forward(binding_->module(), std::move(inputs));
   binding_->settle();
   return outputs;
@@ -160,6 +160,15 @@ void check_method(const torch::jit::Module& module, const std::string& name, std
                                            ", the task gives it " + std::to_string(arguments));
 }
 
+void check_contract(const TaskContract& contract) {
+  if (contract.inputs.empty()) throw Error(ErrorCode::invalid_argument, "the task names no inputs");
+  for (const TensorSpec& input : contract.inputs) {
+    if (!input.shape.empty()) continue;
+    throw Error(ErrorCode::invalid_argument,
+                "input '" + input.name + "' has no dimensions; the first one must be the batch");
+  }
+}
+
 void check_methods(const torch::jit::Module& module, const TaskContract& contract) {
   check_method(module, "forward", contract.inputs.size());
   if (contract.loss == Loss::own) check_method(module, "loss", contract.inputs.size() + 1);
@@ -168,7 +177,7 @@ void check_methods(const torch::jit::Module& module, const TaskContract& contrac
 }  // namespace
 
 std::unique_ptr<Model> open_model(ByteView archive, const TaskContract& contract) {
-  if (contract.inputs.empty()) throw Error(ErrorCode::invalid_argument, "the task names no inputs");
+  check_contract(contract);
   return guarded("opening the archive", [&] {
     use_one_thread();
     torch::jit::Module module = read_archive(archive);

@@ -132,7 +132,11 @@ void Session::step() {
 }
 
 void Session::undo() {
-  binding_.settle();
+  try {
+    binding_.settle();
+  } catch (const Error&) {
+    // What it complains of is undone with the rest.
+  }
   std::copy(start_.begin(), start_.end(), binding_.weights().begin());
   for (const at::Tensor& parameter : binding_.parameters()) parameter.mutable_grad().reset();
 }
@@ -175,7 +179,7 @@ at::Tensor RandomDraws::run_with_own_state(const std::function<at::Tensor()>& fo
 TrainingResult train(Binding& binding, Loss loss, const Examples& examples, const TrainingPlan& plan,
                      const TrainingSession& session, const ProgressCallback& progress) {
   const at::AutoGradMode gradients(true);
-  binding.set_training(true);
+  binding.prepare(true);
   binding.reset_integer_buffers();
   Session run(binding, loss, examples, plan, session);
   try {
@@ -191,7 +195,7 @@ TrainingResult train(Binding& binding, Loss loss, const Examples& examples, cons
 
 Evaluation evaluate(Binding& binding, Loss loss, const Examples& examples) {
   const at::NoGradGuard no_gradient;
-  binding.set_training(false);
+  binding.prepare(false);
   std::vector<std::int64_t> numbers(examples.count());
   std::iota(numbers.begin(), numbers.end(), 0);
   Feed feed(examples, std::min(evaluation_batch, numbers.size()));

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -177,6 +178,23 @@ TEST_CASE("half and double precision archives run and train in single precision"
   }
 }
 
+TEST_CASE("an input of half or double precision is taken as the contract says") {
+  const auto archives = PythonArchives::find();
+  if (!archives) return;
+  TaskContract contract = contract_of("double");
+  contract.inputs.front().datatype = Datatype::fp64;
+  auto model = engine().open(archives->archive("double"), contract);
+  const std::vector<float> single = {0.5F, -1.0F, 2.0F, 0.25F, 1.0F, -3.0F};
+  const std::vector<double> values(single.begin(), single.end());
+  Tensor input{Datatype::fp64, {1, 6}, Bytes(48)};
+  std::memcpy(input.data.data(), values.data(), input.data.size());
+  const Tensor wanted =
+      answer(*open(*archives, "double"), make_tensor(std::span<const float>(single), {1, 6}));
+  CHECK(copy_of(answer(*model, input).floats()) == copy_of(wanted.floats()));
+  Examples examples{{input}, make_tensor(std::span<const std::int64_t>(std::vector<std::int64_t>{1}), {1})};
+  CHECK(model->train(examples, plain_plan(1, 8, 0.1), {}, nullptr).steps == 1);
+}
+
 TEST_CASE("a parameter of an unknown precision is refused by name") {
   const auto archives = PythonArchives::find();
   if (!archives) return;
@@ -221,6 +239,13 @@ TEST_CASE("outputs that the loss cannot use are refused") {
   CHECK(refusal(*archives, "no_gradient") == "the loss does not depend on any trained parameter");
   CHECK(refusal(*archives, "vector_loss", Loss::own) ==
         "the archive's method loss gives no single floating-point number");
+}
+
+TEST_CASE("a buffer that changes its shape is refused by name and everything is as it was (I9)") {
+  const auto archives = PythonArchives::find();
+  if (!archives) return;
+  CHECK(refusal(*archives, "growing") ==
+        "the archive's code gives its buffer 'seen' the shape [4]; buffers must keep theirs");
 }
 
 TEST_CASE("what an archive's code raises is passed on in its words") {

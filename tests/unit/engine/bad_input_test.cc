@@ -98,6 +98,16 @@ TEST_CASE("a contract with more inputs than forward takes is refused") {
         "the archive's method forward takes 1 argument, the task gives it 2");
 }
 
+TEST_CASE("a contract without inputs or without a batch dimension is refused") {
+  const Bytes archive = engine().build({"mlp", {6}, 5, {}, 0}, 1);
+  TaskContract contract;
+  CHECK(refusal(ErrorCode::invalid_argument, [&] { engine().open(archive, contract); }) ==
+        "the task names no inputs");
+  contract.inputs = {{"x", Datatype::fp32, {}}};
+  CHECK(refusal(ErrorCode::invalid_argument, [&] { engine().open(archive, contract); }) ==
+        "input 'x' has no dimensions; the first one must be the batch");
+}
+
 TEST_CASE("a loss that the archive does not have is refused") {
   CHECK(refusal_to_open(engine().build({"mlp", {6}, 5, {}, 0}, 1), contract_for(Loss::own, {6})) ==
         "the archive has no method loss");

@@ -151,6 +151,22 @@ class Reassigned(nn.Module):
         return self.linear(x - self.mean)
 
 
+class Growing(nn.Module):
+    """Gives its buffer another shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.register_buffer("steady", torch.zeros(6))
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        if self.training:
+            self.steady = self.steady + 1.0
+            self.seen = torch.cat([self.seen, x.detach().sum().view(1)])
+        return self.linear(x)
+
+
 class Pair(Mlp):
     def forward(self, x):
         y = self.second(torch.relu(self.first(x)))
@@ -230,7 +246,7 @@ def models():
         "batchnorm": BatchNorm(), "cumulative_batchnorm": BatchNorm(momentum=None), "two_inputs": TwoInputs(),
         "two_inputs_own_loss": TwoInputsOwnLoss(), "tied": Tied(), "sparse": SparseEmbedding(), "mlp": Mlp(),
         "unused": Unused(), "images": Images(), "dropout": Dropout(), "own_loss": OwnLoss(),
-        "vector_loss": VectorLoss(), "no_forward": NoForward(), "reassigned": Reassigned(), "pair": Pair(),
+        "vector_loss": VectorLoss(), "no_forward": NoForward(), "reassigned": Reassigned(), "growing": Growing(), "pair": Pair(),
         "dictionary": Dictionary(), "segments": Segments(), "any_length": AnyLength(),
         "casts_to_half": CastsToHalf().half(), "overlapping": Overlapping(), "picky": Picky(),
         "no_gradient": NoGradient(), "changes_input": ChangesInput(), "frozen": frozen(),

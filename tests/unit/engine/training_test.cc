@@ -220,6 +220,16 @@ TEST_CASE("a remainder of one example joins the batch before it") {
   CHECK(model->train(regression(3), plain_plan(1, 1, 0.01), {}, nullptr).steps == 3);
 }
 
+TEST_CASE("every example counts once in an epoch whatever the remainder") {
+  for (const std::int64_t count : {32, 33, 34, 47, 48}) {
+    CAPTURE(count);
+    auto model = linear_model();
+    const Examples data = regression(count);
+    const double loss = model->train(data, plain_plan(1, 16, 1e-12), {}, nullptr).loss;
+    CHECK(loss == doctest::Approx(model->evaluate(data).loss).epsilon(1e-6));
+  }
+}
+
 TEST_CASE("progress is told after every batch and can stop the training") {
   auto model = linear_model();
   std::vector<TrainingProgress> seen;
