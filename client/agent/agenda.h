@@ -46,7 +46,7 @@ class Agenda {
   /// Ignored where it is not newer than what is held, known or was refused.
   void noticed(Notice notice);
   void offered(Offer offer);
-  void told_to_wait(const std::string& task, Moment until);
+  void told_to_wait(const std::string& name, Moment until);
   void has_examples(const std::string& task, std::uint64_t training_examples);
 
   /// What to do now. An offer whose deadline has passed, or whose version is not held and will not be, is
@@ -74,7 +74,7 @@ class Agenda {
 
   std::shared_ptr<const FinishedUpdate> update_of(const std::string& task) const;
   /// For retry, `again` is when; after the third time the update is dropped. Returns whether it was.
-  bool settled(const std::string& task, Settlement settlement, Moment again);
+  bool settled(const std::string& name, Settlement settlement, Moment again);
 
  private:
   struct Task {

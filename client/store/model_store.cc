@@ -147,7 +147,7 @@ void ModelStore::check_parts() {
 
 std::string ModelStore::damage_of(const StoredVersion& version) const {
   const Manifest& manifest = version.manifest;
-  const std::string damage =
+  std::string damage =
       damage_of_file(part_path(manifest.archive_hash), manifest.archive_hash, manifest.archive_bytes);
   if (!damage.empty()) return damage;
   return damage_of_file(part_path(manifest.weights_hash), manifest.weights_hash, weights_bytes(manifest));

@@ -34,7 +34,7 @@ void Progress::update(double done, double total, const std::string& note) {
     out_ << "\r" << line(done, total, note) << "\x1b[K" << std::flush;
     line_is_shown_ = true;
   } else {
-    out_ << line(done, total, note) << std::endl;
+    out_ << line(done, total, note) << "\n" << std::flush;
   }
 }
 

@@ -145,7 +145,7 @@ std::string readable_bytes(std::uint64_t bytes) {
 
 std::string readable_seconds(double seconds) {
   if (seconds < 9.95) return fixed(seconds, 1) + " s";
-  const auto whole = static_cast<long long>(std::llround(seconds));
+  const auto whole = std::llround(seconds);
   if (whole < 60) return std::to_string(whole) + " s";
   if (whole < 3600) {
     const std::string rest = std::to_string(whole % 60);

@@ -143,7 +143,7 @@ struct AdminSocket::State : std::enable_shared_from_this<State> {
   std::set<std::weak_ptr<Conversation>, std::owner_less<>> conversations;
 };
 
-AdminSocket::AdminSocket(boost::asio::any_io_executor executor, const std::filesystem::path& path,
+AdminSocket::AdminSocket(const boost::asio::any_io_executor& executor, const std::filesystem::path& path,
                          std::function<std::string(std::string_view)> handle)
     : state_(std::make_shared<State>(executor, path, std::move(handle))) {
   state_->accept();

@@ -17,7 +17,7 @@ class AdminSocket {
  public:
   /// `handle` is called on `executor` with a request and returns the answer, neither with a line's end.
   /// Replaces a socket file that a dead server left. Throws Error as the system fails.
-  AdminSocket(boost::asio::any_io_executor executor, const std::filesystem::path& path,
+  AdminSocket(const boost::asio::any_io_executor& executor, const std::filesystem::path& path,
               std::function<std::string(std::string_view)> handle);
   /// Stops listening, ends the connections there are and removes the socket file. `handle` is not called from
   /// then on.

@@ -15,7 +15,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::uint64_t most_tokens = 10'000;
-constexpr std::uint64_t most_hours = 24 * 366;
+constexpr std::uint64_t most_hours = std::uint64_t{24} * 366;
 constexpr std::size_t secret_size = 32;
 constexpr std::size_t longest_device_name = 64;
 
