@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "client/agent/software.h"
 #include "protocol/limits.h"
 
 namespace fl::client {
@@ -72,7 +71,7 @@ static_assert(static_cast<int>(wire::Schedule::cosine) == static_cast<int>(Sched
 
 flatbuffers::DetachedBuffer hello_message() {
   return wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {
-    const auto software = builder.CreateString(software_name);
+    const auto software = builder.CreateString("fl-client " FL_VERSION);
     const auto features = builder.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::String>>());
     return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max, features,
                              software);

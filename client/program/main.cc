@@ -12,7 +12,7 @@ int run(const std::vector<std::string>& words) {
   const Program program{
       "fl-client",
       "fl-client is a device of a federation: it predicts locally and learns from its own data.",
-      "0.1.0",
+      FL_VERSION,
       {enroll_command(), import_command(), run_command(), predict_command(), status_command(),
        baseline_command(), sync_command(), demo_data_command()}};
   std::vector<const char*> pointers;
