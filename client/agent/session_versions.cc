@@ -5,8 +5,8 @@
 
 #include "client/agent/describe.h"
 #include "client/agent/session.h"
-#include "client/agent/workers.h"
 #include "common/base/error.h"
+#include "common/net/run_on.h"
 #include "protocol/limits.h"
 
 namespace fl::client {
@@ -84,7 +84,7 @@ awaitable<void> Session::try_and_adopt(std::shared_ptr<ModelStore> store, Notice
     auto trial = [&] {
       return try_version(*context_.parts.engine(), *store, manifest, context_.parts.examples, context_.stop);
     };
-    tried = co_await on_worker(context_.workers, std::move(trial));
+    tried = co_await net::run_on(context_.workers.get_executor(), std::move(trial));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cancelled) throw;
     fault = error.what();

@@ -8,8 +8,8 @@
 #include <boost/asio/post.hpp>
 
 #include "client/agent/describe.h"
-#include "client/agent/workers.h"
 #include "common/base/error.h"
+#include "common/net/run_on.h"
 
 namespace fl::client {
 namespace {
@@ -58,7 +58,7 @@ asio::awaitable<void> Trainer::run(Offer offer, std::stop_token stop) {
   try {
     // Named, because GCC 12 destroys a temporary in a co_await expression twice.
     auto job = [this, offer, stop] { return work(offer, stop); };
-    update = co_await on_worker(workers_, std::move(job));
+    update = co_await net::run_on(workers_.get_executor(), std::move(job));
   } catch (const std::exception& error) {
     failure = error.what();
   }

@@ -10,8 +10,8 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
+#include "common/net/run_on.h"
 #include "server/fleet/round_fold.h"
-#include "server/fleet/worker.h"
 
 namespace fl::server {
 
@@ -112,8 +112,8 @@ std::string TaskRunner::state() const {
   if (finished()) return "finished: " + std::to_string(task_.plan.round.rounds) + " rounds";
   const std::string where = "round " + std::to_string(round_->number()) + " " + server::name(round_->phase());
   if (round_->phase() == RoundPhase::selecting) {
-    return where + ": " + std::to_string(round_->waiting().size()) + " of " + std::to_string(task_.plan.round.goal) +
-           " devices";
+    return where + ": " + std::to_string(round_->waiting().size()) + " of " +
+           std::to_string(task_.plan.round.goal) + " devices";
   }
   return where + ": " + std::to_string(round_->accepted()) + " of " + std::to_string(task_.plan.round.goal) +
          " updates";
@@ -278,13 +278,13 @@ asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate in
   const auto self = shared_from_this();
   const auto workers = parts_.workers.get_executor();
   const auto finish = [&incoming] { return incoming.finish(); };
-  const bool whole = co_await run_on(workers, finish);
+  const bool whole = co_await net::run_on(workers, finish);
   if (!whole) co_return Verdict{wire::Outcome::wrong_hash, "the bytes do not hash to what was announced"};
 
   const std::filesystem::path delta = parts_.spool.path(task_.name, update.round, update.device, update.hash);
   const auto bound = static_cast<float>(task_.plan.round.max_delta);
   const auto check = [&delta, bound] { return check_update(delta, bound); };
-  const auto fault = co_await run_on(workers, check);
+  const auto fault = co_await net::run_on(workers, check);
 
   // From here to the reply nothing is awaited, so that what is judged is what is recorded.
   const Verdict verdict = judge(update);
@@ -362,7 +362,7 @@ asio::awaitable<VersionRecord> TaskRunner::make_version() {
     parts_.blobs.put(as_bytes(std::span<const float>(weights)));
     return weights;
   };
-  const Weights next = co_await run_on(fold_strand_, std::move(average));
+  const Weights next = co_await net::run_on(fold_strand_, std::move(average));
   co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
 }
 

@@ -105,10 +105,10 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void ask(const std::string& device);
 
   /// Whether the announced update may come; accepted means: send it.
-  Verdict judge(const Announcement& announcement) const;
+  Verdict judge(const Announcement& update) const;
   /// Takes in an update all of whose bytes have come. When it returns accepted the update is in the ledger
   /// (I3).
-  boost::asio::awaitable<Verdict> take(Announcement announcement, IncomingUpdate incoming);
+  boost::asio::awaitable<Verdict> take(Announcement update, IncomingUpdate incoming);
 
  private:
   struct Fold;
@@ -128,7 +128,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Later& later);
   void act(const Aggregate& aggregate);
   void act(const Abandon& abandon);
-  void record(Announcement& announcement, ParticipantState state, const std::string& reason);
+  void record(Announcement& update, ParticipantState state, const std::string& reason);
   void fold_later(const std::string& device, const Digest& hash, std::uint32_t examples);
   boost::asio::awaitable<void> aggregate();
   boost::asio::awaitable<VersionRecord> make_version();

@@ -25,7 +25,7 @@ DeviceRecord read_device(Query& row) {
 struct Token {
   std::string device_name;
   Timestamp expires;
-  bool used;
+  bool used = false;
 };
 
 Token read_token(Query& row) {
