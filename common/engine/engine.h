@@ -51,6 +51,9 @@ struct TrainingSession {
 ///
 /// One thread at a time; different models may be used by different threads. Every method may throw
 /// Error(invalid_data) where the archive's code fails on what it is given, with the archive's own message.
+///
+/// Parameters that are frozen in the archive (requires_grad is false) and integer buffers are not in the
+/// vector. Tied parameters are in it once. What the archive stores as fp16 or fp64 runs and is saved as fp32.
 class Model {
  public:
   virtual ~Model() = default;
@@ -68,15 +71,19 @@ class Model {
 
   /// Trains on all of `examples`, reshuffled each epoch. The last batch of an epoch may be smaller; were it a
   /// single example, it joins the batch before it, because normalisation layers cannot train on one.
+  /// A session starts with a fresh optimiser and with integer buffers as the archive has them, so that
+  /// nothing but the weights goes over from one to the next.
   /// Throws Error(invalid_argument) where there are no examples or the plan is not valid, and
-  /// Error(invalid_data) where the loss becomes NaN or infinite; the weights are then as before the call.
+  /// Error(invalid_data) where the loss becomes NaN or infinite. After any exception, `progress`'s own
+  /// included, the weights are as before the call.
   virtual TrainingResult train(const Examples& examples, const TrainingPlan& plan,
                                const TrainingSession& session, const ProgressCallback& progress) = 0;
 
   /// Loss and accuracy in evaluation mode. No examples give an Evaluation of zero examples.
   virtual Evaluation evaluate(const Examples& examples) = 0;
 
-  /// An archive of this model with its present weights, which plain PyTorch loads with torch.jit.load.
+  /// An archive of this model with its present weights, in evaluation mode, which plain PyTorch loads with
+  /// torch.jit.load.
   virtual Bytes save() const = 0;
 };
 
@@ -92,6 +99,9 @@ struct Architecture {
 
 /// The one door to a machine learning library. Thread-safe; shared by all models it opens, which keep what
 /// they need of it alive.
+///
+/// Every call computes on the calling thread alone: the first one on a thread sets libtorch's and OpenMP's
+/// number of threads there to one, for good.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -102,7 +112,7 @@ class Engine {
   /// Opens a TorchScript archive and tries it once on zeros of the contract's input shapes. The archive must
   /// have been verified: opening executes it. Throws Error(invalid_data) where the bytes are no archive, have
   /// no forward, no parameters to train, parameters that cannot be bound (each by name), or outputs that do
-  /// not fit the loss, the labels or the contract.
+  /// not fit the loss, the labels or the contract; Error(invalid_argument) where the contract has no inputs.
   virtual std::unique_ptr<Model> open(ByteView archive, const TaskContract& contract) = 0;
 
   /// Builds an architecture with weights drawn from `seed` and saves it as an ordinary archive.

@@ -56,8 +56,7 @@ Datatype bindable_type(const std::string& name, const at::Tensor& tensor) {
 }
 
 void make_fp32(const at::Tensor& tensor) {
-  at::Tensor changed = tensor;
-  changed.set_data(tensor.detach().to(at::kFloat).contiguous());
+  tensor.set_data(tensor.detach().to(at::kFloat).contiguous());
 }
 
 }  // namespace
@@ -80,7 +79,7 @@ class Binding::Detached {
   std::vector<Bound>& bound_;
 };
 
-Binding::Binding(torch::jit::Module module) : module_(std::move(module)) {
+Binding::Binding(const torch::jit::Module& module) : module_(module) {
   const at::NoGradGuard no_gradient;
   collect();
   if (trained_size_ == 0) {
@@ -206,6 +205,18 @@ void Binding::reset_integer_buffers() {
 }
 
 void Binding::settle() {
+  const std::string reshaped = rebind_buffers();
+  if (!reshaped.empty())
+    refuse("the archive's code gives its buffer " + reshaped + "; buffers must keep theirs");
+}
+
+void Binding::restore(std::span<const float> weights) {
+  rebind_buffers();
+  std::copy(weights.begin(), weights.end(), weights_.begin());
+}
+
+/// Returns the name and the new shape of a buffer that has one, or nothing.
+std::string Binding::rebind_buffers() {
   const at::NoGradGuard no_gradient;
   std::string reshaped;
   for (const Bound& each : bound_) {
@@ -221,8 +232,7 @@ void Binding::settle() {
       }
     }
   }
-  if (!reshaped.empty())
-    refuse("the archive's code gives its buffer " + reshaped + "; buffers must keep theirs");
+  return reshaped;
 }
 
 Bytes Binding::save() {

@@ -34,7 +34,7 @@ class Binding {
  public:
   /// Throws Error(invalid_data) where there is nothing to train, and naming each parameter or buffer that
   /// is of a type that cannot be bound or shares part of its memory with another.
-  explicit Binding(torch::jit::Module module);
+  explicit Binding(const torch::jit::Module& module);
   Binding(const Binding&) = delete;
   Binding& operator=(const Binding&) = delete;
 
@@ -58,6 +58,8 @@ class Binding {
   /// changing it, the values are moved into the flat vector and the buffer is a view again. Throws
   /// Error(invalid_data) naming a buffer that was given another shape; that one keeps its former values.
   void settle();
+  /// Gives the vector the values it had before a run that failed, whatever that did to the buffers.
+  void restore(std::span<const float> weights);
   /// An archive in evaluation mode, with the present weights.
   Bytes save();
 
@@ -81,6 +83,7 @@ class Binding {
   void bind_or_tie(const std::string& name, const at::Tensor& tensor, const Slot& slot, Role role);
   void refuse_shared_memory() const;
   void lay_out();
+  std::string rebind_buffers();
 
   torch::jit::Module module_;
   Layout layout_;

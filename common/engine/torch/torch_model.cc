@@ -27,8 +27,8 @@ constexpr std::array<std::int64_t, 3> trial_sizes = {32, 256, 1};
 
 class TorchModel final : public Model {
  public:
-  TorchModel(torch::jit::Module module, const TaskContract& contract)
-      : binding_(std::make_unique<Binding>(std::move(module))), contract_(contract) {}
+  TorchModel(const torch::jit::Module& module, const TaskContract& contract)
+      : binding_(std::make_unique<Binding>(module)), contract_(contract) {}
 
   /// Runs the module once and learns how many classes there are.
   void try_on_zeros();
@@ -180,9 +180,9 @@ std::unique_ptr<Model> open_model(ByteView archive, const TaskContract& contract
   check_contract(contract);
   return guarded("opening the archive", [&] {
     use_one_thread();
-    torch::jit::Module module = read_archive(archive);
+    const torch::jit::Module module = read_archive(archive);
     check_methods(module, contract);
-    auto model = std::make_unique<TorchModel>(std::move(module), contract);
+    auto model = std::make_unique<TorchModel>(module, contract);
     model->try_on_zeros();
     return std::unique_ptr<Model>(std::move(model));
   });

@@ -132,12 +132,7 @@ void Session::step() {
 }
 
 void Session::undo() {
-  try {
-    binding_.settle();
-  } catch (const Error&) {
-    // What it complains of is undone with the rest.
-  }
-  std::copy(start_.begin(), start_.end(), binding_.weights().begin());
+  binding_.restore(start_);
   for (const at::Tensor& parameter : binding_.parameters()) parameter.mutable_grad().reset();
 }
 

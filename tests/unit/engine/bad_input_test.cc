@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <doctest/doctest.h>
 
 #include "common/base/error.h"
@@ -15,7 +17,7 @@ std::unique_ptr<Model> classifier() {
 template <typename Work>
 std::string refusal(ErrorCode code, Work&& work) {
   try {
-    work();
+    std::forward<Work>(work)();
   } catch (const Error& error) {
     CHECK(error.code() == code);
     return error.what();
