@@ -47,10 +47,10 @@ Bytes first_record(wire::FrameKind kind, ByteView payload) {
 
 // Coroutines hold it by themselves, so that a Connection may be destroyed while they wait.
 struct Connection::State {
-  State(tcp::socket connected, const TlsContext& tls, std::string peer_name)
+  State(tcp::socket connected, const TlsContext& tls, const std::string& peer_name)
       : socket(std::move(connected)),
         address(address_of(socket)),
-        name(peer_name.empty() ? address : std::move(peer_name)),
+        name(peer_name.empty() ? address : peer_name),
         stream(tls, socket.native_handle(), name) {}
 
   static asio::awaitable<void> handshake(std::shared_ptr<State> self, Duration limit);

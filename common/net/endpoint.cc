@@ -38,7 +38,7 @@ void check_address(std::string_view text, const std::string& host) {
   }
 }
 
-std::uint16_t parse_port(std::string_view text, std::string_view digits) {
+std::uint16_t parse_port(std::string_view text, const std::string& digits) {
   std::uint16_t port = 0;
   const char* const end = digits.data() + digits.size();
   const auto [stopped, fault] = std::from_chars(digits.data(), end, port);
@@ -57,7 +57,7 @@ Endpoint Endpoint::parse(std::string_view text) {
     refuse(text, bracketed ? "the closing bracket is missing" : "the port is missing");
   }
   const std::string_view host = bracketed ? text.substr(1, host_end - 1) : text.substr(0, host_end);
-  std::string_view rest = text.substr(host_end + (bracketed ? 1 : 0));
+  const std::string_view rest = text.substr(host_end + (bracketed ? 1 : 0));
   if (!rest.starts_with(':')) refuse(text, "the port is missing");
   endpoint.host = host;
   if (bracketed) {
@@ -65,7 +65,7 @@ Endpoint Endpoint::parse(std::string_view text) {
   } else {
     check_name(text, host);
   }
-  endpoint.port = parse_port(text, rest.substr(1));
+  endpoint.port = parse_port(text, std::string(rest.substr(1)));
   return endpoint;
 }
 

@@ -25,7 +25,7 @@ class TlsStream {
  public:
   enum class Outcome : std::uint8_t { done, want_read, want_write, closed };
   struct Result {
-    Outcome outcome;
+    Outcome outcome = Outcome::done;
     std::size_t count = 0;  ///< Bytes, where it is done.
   };
 

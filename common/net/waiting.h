@@ -31,7 +31,7 @@ class Turns {
   /// Waits for a turn that try_take() did not give; `ready` where it was given.
   boost::asio::awaitable<Waited> wait(boost::asio::any_io_executor executor, Deadline deadline);
   /// The next in line has its turn.
-  void give_back();
+  void give_back() noexcept;
   /// All who wait wait no more.
   void cancel_all();
 
