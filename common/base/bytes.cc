@@ -6,7 +6,8 @@
 
 namespace fl {
 
-static_assert(std::endian::native == std::endian::little, "weights are little-endian on disk and on the wire");
+static_assert(std::endian::native == std::endian::little,
+              "weights are little-endian on disk and on the wire");
 
 std::string to_hex(ByteView bytes) {
   static constexpr std::string_view digits = "0123456789abcdef";

@@ -1,11 +1,10 @@
 #include "common/base/files.h"
 
+#include <atomic>
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
 #include <utility>
 
 #include "common/base/error.h"
@@ -16,15 +15,14 @@ namespace {
 template <typename Content>
 Content read_all(const std::filesystem::path& path, std::size_t limit) {
   const FileDescriptor file = open_file(path, O_RDONLY);
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.get(), &status) != 0) throw_system_error(errno, "reading " + path.string());
   if (S_ISDIR(status.st_mode)) {
     throw Error(ErrorCode::invalid_argument, path.string() + " is a folder, a file was expected");
   }
   if (static_cast<std::size_t>(status.st_size) > limit) {
     throw Error(ErrorCode::resource_exhausted, path.string() + " has " + std::to_string(status.st_size) +
-                                                   " bytes, at most " + std::to_string(limit) +
-                                                   " are read");
+                                                   " bytes, at most " + std::to_string(limit) + " are read");
   }
   Content content(static_cast<std::size_t>(status.st_size), typename Content::value_type{});
   std::size_t done = 0;
