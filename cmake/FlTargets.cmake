@@ -14,7 +14,9 @@ function(fl_compile_options target)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
   if(FL_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${FL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    # What sanitizers add to the code makes GCC see uninitialized reads where there are none.
+    target_compile_options(${target} PRIVATE -fsanitize=${FL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+                           -Wno-maybe-uninitialized)
     # PUBLIC, so that a program of plain objects links the runtime too.
     target_link_options(${target} PUBLIC -fsanitize=${FL_SANITIZE})
     if(FL_SANITIZE MATCHES "thread")
