@@ -170,7 +170,8 @@ void Round::answer_waiting(Timestamp now, RoundActions& actions) {
 RoundActions Round::aggregate_if_complete() {
   if (phase_ != RoundPhase::training) return {};
   const bool nobody_left = count(Member::working) + count(Member::away) == 0;
-  if (accepted() < plan_.goal && !(nobody_left && accepted() >= plan_.minimum)) return {};
+  const bool complete = accepted() >= plan_.goal || (nobody_left && accepted() >= plan_.minimum);
+  if (!complete) return {};
   phase_ = RoundPhase::aggregating;
   return {Aggregate{}};
 }

@@ -129,7 +129,6 @@ TEST_CASE("a port in use and a home in use are refused (I9)") {
 
 TEST_CASE("a tampered model is not used and the device says so (I6)") {
   Running test;
-  std::filesystem::path largest;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(test.home)) {
     const std::string path = entry.path().string();
     if (!entry.is_regular_file() || path.find("models") == std::string::npos) continue;

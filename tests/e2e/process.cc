@@ -42,7 +42,10 @@ Pipe make_pipe() {
 
 Process::Process(const std::string& program, const std::vector<std::string>& arguments)
     : name_(std::filesystem::path(program).filename()) {
-  const std::filesystem::path path = std::filesystem::path(FL_BIN_DIR) / program;
+  start(std::filesystem::path(FL_BIN_DIR) / program, arguments);
+}
+
+void Process::start(const std::filesystem::path& path, const std::vector<std::string>& arguments) {
   Pipe output = make_pipe();
   Pipe errors = make_pipe();
   id_ = ::fork();

@@ -48,6 +48,7 @@ class Process {
     std::size_t searched = 0;
   };
 
+  void start(const std::filesystem::path& path, const std::vector<std::string>& arguments);
   bool read_more(std::chrono::steady_clock::time_point deadline);
   std::string all_it_said() const;
 
