@@ -12,6 +12,7 @@ constexpr unsigned most_retries = 3;
 
 void Agenda::begin_connection() {
   for (auto& [name, task] : tasks_) {
+    task.held = task.newest = 0;  // until it takes part again
     task.notice.reset();
     task.offer.reset();
     task.asked = false;

@@ -36,8 +36,8 @@ class Agenda {
   /// A device that does not train only adopts.
   explicit Agenda(bool trains) : trains_(trains) {}
 
-  /// A connection begins: what was asked for or offered on the last one is void, training and a finished
-  /// update are not.
+  /// A connection begins: the device takes part in nothing yet, and what was asked for or offered on the last
+  /// one is void; training and a finished update are not.
   void begin_connection();
   /// The device takes part in a task and holds this version of it; 0: none.
   void take_part(const std::string& task, std::uint64_t held);

@@ -225,8 +225,7 @@ awaitable<void> Link::fetch(const Digest& hash, PartFile& part, std::function<vo
 
 awaitable<void> Link::rest(Moment until) {
   state_->require_well();
-  co_await wait(state_->signal, until);
-  state_->require_well();
+  co_await wait(state_->signal, until);  // what came before a failure is looked at first
 }
 
 void Link::wake() {

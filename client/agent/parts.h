@@ -10,7 +10,7 @@
 #include "client/agent/trial.h"
 #include "client/home/device_home.h"
 #include "client/store/example_store.h"
-#include "client/store/model_store.h"
+#include "client/store/model_stores.h"
 #include "common/base/clock.h"
 
 namespace fl::client {

@@ -16,18 +16,18 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// Says yes at most once a second.
-class EverySecond {
+/// Says yes at most every two seconds.
+class FromTimeToTime {
  public:
   bool operator()() {
     const Moment now = std::chrono::steady_clock::now();
     if (now < next_) return false;
-    next_ = now + std::chrono::seconds(1);
+    next_ = now + std::chrono::seconds(2);
     return true;
   }
 
  private:
-  Moment next_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  Moment next_ = std::chrono::steady_clock::now() + std::chrono::seconds(2);
 };
 
 std::string name_of(const Offer& offer) {
@@ -69,7 +69,7 @@ std::shared_ptr<const FinishedUpdate> Trainer::work(const Offer& offer, const st
   const std::shared_ptr<ModelStore> store = parts_.models.find(offer.task);
   if (store == nullptr) throw Error(ErrorCode::failed_precondition, "there is no version of " + offer.task);
   store->remember_plan(offer.plan);
-  EverySecond due;
+  FromTimeToTime due;
   return train(offer, *parts_.engine(), *store, parts_.examples, stop, [&](const TrainingProgress& progress) {
     if (due()) report_progress(offer, progress);
   });

@@ -75,6 +75,17 @@ DeviceSettings settings_from(const json::object& object) {
           .signing_key = PublicKey::from_bytes(from_hex(text_at(object, "signing_key")))};
 }
 
+/// What device.json says: the settings, and the folder of the identity in use.
+std::pair<DeviceSettings, std::string> read_home(const fs::path& folder) {
+  const std::string text = read_text_file(settings_path(folder), settings_limit);
+  try {
+    const json::object object = parse_settings(text);
+    return {settings_from(object), identity_folder_at(object)};
+  } catch (const Error& error) {
+    throw Error(ErrorCode::invalid_data, settings_path(folder).string() + " is damaged: " + error.what());
+  }
+}
+
 FileDescriptor lock_folder(const fs::path& folder) {
   const fs::path path = folder / "lock";
   FileDescriptor file = open_file(path, O_RDWR | O_CREAT, FileMode::secret);
@@ -111,21 +122,24 @@ DeviceHome DeviceHome::open(const fs::path& folder) {
                                           " is no device's home; make one by enrolling: fl-client enroll " +
                                           folder.string() + " --token TOKEN");
   }
-  const std::string text = read_text_file(settings_path(folder), settings_limit);
-  try {
-    const json::object object = parse_settings(text);
-    return {folder, settings_from(object), identity_folder_at(object)};
-  } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_data, settings_path(folder).string() + " is damaged: " + error.what());
-  }
+  auto [settings, identity_folder] = read_home(folder);
+  return {folder, std::move(settings), std::move(identity_folder)};
+}
+
+/// Where the identity in use lies. Read from the disk: another process may have renewed it.
+fs::path DeviceHome::identity_folder() const {
+  return folder_ / read_home(folder_).second;
 }
 
 net::Certificate DeviceHome::certificate() const {
-  return net::Certificate::load(certificate_path(folder_ / identity_folder_));
+  const std::lock_guard lock(*mutex_);
+  return net::Certificate::load(certificate_path(identity_folder()));
 }
 
 net::Identity DeviceHome::identity() const {
-  return {certificate(), net::PrivateKey::load(key_path(folder_ / identity_folder_))};
+  const std::lock_guard lock(*mutex_);
+  const fs::path folder = identity_folder();
+  return {net::Certificate::load(certificate_path(folder)), net::PrivateKey::load(key_path(folder))};
 }
 
 net::Certificate DeviceHome::authority() const {
@@ -133,6 +147,7 @@ net::Certificate DeviceHome::authority() const {
 }
 
 void DeviceHome::replace_identity(const net::Identity& identity) {
+  const std::lock_guard lock(*mutex_);
   const unsigned long long number = std::stoull(identity_folder_.substr(identity_prefix.size())) + 1;
   const std::string fresh = std::string(identity_prefix) + std::to_string(number);
   make_private_folder(folder_ / fresh);

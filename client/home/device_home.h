@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,7 +28,7 @@ struct DeviceSettings {
 /// device.json is written last when a home is made and names the identity in use, so that replacing that one
 /// file atomically makes a home, or renews its key and certificate together.
 ///
-/// Reading is safe from any thread; replace_identity() and identity() from one at a time.
+/// Any thread.
 class DeviceHome {
  public:
   /// Whether `folder` is a home, whole enough to have a device.json.
@@ -64,9 +66,11 @@ class DeviceHome {
         identity_folder_(std::move(identity_folder)) {}
 
   void write_settings(const std::string& identity_folder) const;
+  std::filesystem::path identity_folder() const;
 
   std::filesystem::path folder_;
   DeviceSettings settings_;
+  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();  // guards what follows, and its files
   std::string identity_folder_;
 };
 

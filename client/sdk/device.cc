@@ -101,6 +101,7 @@ void Device::on_model_change(std::function<void(const ModelChange&)> listener) {
 
 void Device::start() {
   state_->require_owner("start");
+  const std::lock_guard guard(state_->connecting);
   state_->agent->start();
 }
 
@@ -110,6 +111,7 @@ void Device::stop() {
 
 void Device::sync() {
   state_->require_owner("sync");
+  const std::lock_guard guard(state_->connecting);
   if (state_->agent->runs()) {
     throw Error(ErrorCode::failed_precondition, "the agent runs and fetches versions by itself");
   }

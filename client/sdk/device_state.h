@@ -12,7 +12,7 @@
 #include "client/include/fl/device.h"
 #include "client/sdk/served_model.h"
 #include "client/store/example_store.h"
-#include "client/store/model_store.h"
+#include "client/store/model_stores.h"
 #include "common/base/clock.h"
 
 namespace fl {
@@ -39,7 +39,8 @@ struct Device::State {
   client::ExampleStore examples;
   client::ModelStores models;
   SystemClock clock;
-  std::mutex mutex;  // guards what follows
+  std::mutex connecting;  // held while sync() or start() decides who connects
+  std::mutex mutex;       // guards what follows
   std::shared_ptr<Engine> loaded_engine;
   std::map<std::string, std::unique_ptr<client::ServingSlot>> slots;
   std::shared_ptr<const std::function<void(const ModelChange&)>> listener;

@@ -22,11 +22,6 @@ constexpr const char* last_good_file = "last-good.json";
 constexpr const char* plan_file = "plan.json";
 constexpr std::size_t read_bytes = std::size_t{1} << 20U;
 
-bool is_task_name(const std::string& task) {
-  return !task.empty() && task.size() <= limits::name_bytes &&
-         task.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
-}
-
 [[noreturn]] void refuse_part(const fs::path& path, const std::string& why) {
   throw Error(ErrorCode::invalid_data, path.string() + " is damaged: " + why);
 }
@@ -90,6 +85,11 @@ std::uint64_t weights_bytes(const Manifest& manifest) {
 
 }  // namespace
 
+bool ModelStore::is_task_name(const std::string& task) {
+  return !task.empty() && task.size() <= limits::name_bytes &&
+         task.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
+}
+
 ModelStore::ModelStore(fs::path folder, std::string task, const PublicKey& key, Access access)
     : folder_(std::move(folder)), task_(std::move(task)), key_(key), access_(access) {
   if (!is_task_name(task_)) {
@@ -139,10 +139,21 @@ void ModelStore::refresh() {
 }
 
 void ModelStore::check_parts() {
+  remove_leftovers();
   std::optional<StoredVersion> version = champion();
   if (!version) return;
   const std::string damage = damage_of(*version);
   if (!damage.empty()) fall_back(version->manifest.version, damage);
+}
+
+/// Files that were being written when this device lost power.
+void ModelStore::remove_leftovers() {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored)) {
+    if (entry.path().filename().string().find(".json.tmp.") != std::string::npos) {
+      fs::remove(entry.path(), ignored);
+    }
+  }
 }
 
 std::string ModelStore::damage_of(const StoredVersion& version) const {
@@ -278,40 +289,6 @@ void ModelStore::read_weights(const Manifest& manifest, std::span<float> weights
 
 fs::path ModelStore::part_path(const Digest& hash) const {
   return folder_ / "parts" / hash.hex();
-}
-
-ModelStores::ModelStores(fs::path folder, const PublicKey& key, Access access)
-    : folder_(std::move(folder)), key_(key), access_(access) {}
-
-void ModelStores::look_around() {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored)) {
-    const std::string task = entry.path().filename().string();
-    if (!entry.is_directory(ignored) || !is_task_name(task) || stores_.contains(task)) continue;
-    stores_.emplace(task, std::make_shared<ModelStore>(entry.path(), task, key_, access_));
-  }
-}
-
-std::vector<std::string> ModelStores::tasks() {
-  const std::lock_guard lock(mutex_);
-  look_around();
-  std::vector<std::string> names;
-  for (const auto& [task, store] : stores_) names.push_back(task);
-  return names;
-}
-
-std::shared_ptr<ModelStore> ModelStores::find(const std::string& task) {
-  const std::lock_guard lock(mutex_);
-  if (!stores_.contains(task)) look_around();
-  const auto found = stores_.find(task);
-  return found == stores_.end() ? nullptr : found->second;
-}
-
-std::shared_ptr<ModelStore> ModelStores::find_or_make(const std::string& task) {
-  if (std::shared_ptr<ModelStore> found = find(task)) return found;
-  auto made = std::make_shared<ModelStore>(folder_ / task, task, key_, access_);
-  const std::lock_guard lock(mutex_);
-  return stores_.emplace(task, std::move(made)).first->second;
 }
 
 }  // namespace fl::client

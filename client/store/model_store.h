@@ -2,8 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -37,6 +35,9 @@ class ModelStore {
   /// is damaged is no error.
   ModelStore(std::filesystem::path folder, std::string task, const PublicKey& key, Access access);
 
+  /// Whether this may be a task's name: 1 to 64 characters of a-z, 0-9, '_' and '-', and so no path.
+  static bool is_task_name(const std::string& task);
+
   const std::string& task() const { return task_; }
 
   /// The version that serves; nothing where none has come or none that is left verifies.
@@ -48,7 +49,8 @@ class ModelStore {
   /// Reads what another process may have adopted since; for guests.
   void refresh();
 
-  /// Hashes the champion's parts and falls back where they are damaged. For an owner, once, at the start.
+  /// Hashes the champion's parts and falls back where they are damaged; removes what a crash left half
+  /// written. For an owner, once, at the start.
   void check_parts();
   /// Gives up the champion, for `reason`, in favour of last-good where that verifies; damaged parts go, so
   /// that they can be fetched again. Nothing where `version` is not the champion any more.
@@ -86,6 +88,7 @@ class ModelStore {
  private:
   void load();
   std::optional<VersionFile> read_or_note(const char* file);
+  void remove_leftovers();
   std::string damage_of(const StoredVersion& version) const;
   Manifest check_locked(const SignedManifest& manifest) const;
   void replace_champion_by_last_good();
@@ -102,29 +105,6 @@ class ModelStore {
   std::optional<StoredVersion> last_good_;
   std::uint64_t highest_ = 0;
   std::vector<std::string> troubles_;
-};
-
-/// The stores of all tasks of a home, each made when it is first asked for. Any thread.
-class ModelStores {
- public:
-  /// `folder` is the home's models/.
-  ModelStores(std::filesystem::path folder, const PublicKey& key, Access access);
-
-  /// The tasks of which something is there, by name.
-  std::vector<std::string> tasks();
-  /// Null where there is no such task.
-  std::shared_ptr<ModelStore> find(const std::string& task);
-  /// Throws Error(invalid_argument) where `task` is no name of a task.
-  std::shared_ptr<ModelStore> find_or_make(const std::string& task);
-
- private:
-  void look_around();
-
-  std::filesystem::path folder_;
-  PublicKey key_;
-  Access access_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<ModelStore>> stores_;
 };
 
 }  // namespace fl::client

@@ -112,7 +112,7 @@ int run(const Arguments& arguments) {
     throw program::UsageError("--listen: " + std::string(error.what()));
   }
   RunningServer server(std::move(home));
-  std::cout << "listening on " << server.endpoint().text() << std::endl;
+  std::cout << "listening on " << server.endpoint().text() << "\n" << std::flush;
   server.run();
   return program::exit_ok;
 }

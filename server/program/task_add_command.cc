@@ -108,8 +108,8 @@ NewTask prepare(const Arguments& arguments, const ServerHome& home) {
 /// A blob that goes again unless it is kept, or was there before.
 class StagedBlob {
  public:
-  StagedBlob(BlobStore& blobs, ByteView content) : blobs_(blobs), hash_(sha256(content)) {
-    is_new_ = !blobs.contains(hash_);
+  StagedBlob(BlobStore& blobs, ByteView content)
+      : blobs_(blobs), hash_(sha256(content)), is_new_(!blobs.contains(hash_)) {
     blobs.put(content);
   }
   StagedBlob(const StagedBlob&) = delete;
@@ -124,7 +124,7 @@ class StagedBlob {
  private:
   BlobStore& blobs_;
   Digest hash_;
-  bool is_new_ = false;
+  bool is_new_;
 };
 
 void add(const ServerHome& home, const NewTask& task) {

@@ -11,9 +11,11 @@ namespace {
 
 using program::Arguments;
 
+constexpr std::int64_t most_hours = 24L * 366;
+
 int run(const Arguments& arguments) {
   boost::json::object request{{"command", "token"},
-                              {"hours", arguments.integer("hours", 1, 24 * 366)},
+                              {"hours", arguments.integer("hours", 1, most_hours)},
                               {"count", arguments.integer("count", 1, 10'000)}};
   if (arguments.has("name")) request["name"] = arguments.text("name");
   const boost::json::object answer = ask(ServerHome::open(arguments.path("DIR")), request);

@@ -14,7 +14,7 @@ struct AgentEvent {
     version_adopted,  ///< Another version serves from now on.
     version_refused,  ///< A version does not verify, open or answer; the old one goes on serving.
     model_damaged,    ///< What is on the disk does not verify any more; last-good serves, where there is one.
-    training,         ///< Began, or goes on; at most once a second.
+    training,         ///< Began, goes on (at most every two seconds), or ended.
     update_accepted,
     update_refused,
     waiting,  ///< The server has no work for this device now.

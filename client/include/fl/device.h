@@ -144,7 +144,8 @@ class Device {
   void on_model_change(std::function<void(const ModelChange&)> listener);
 
   /// Starts the agent: a thread that connects, receives versions, trains and reports, and tries again with
-  /// backoff when the server is away. Nothing if it runs. Throws Error(failed_precondition) for a guest.
+  /// backoff when the server is away. Nothing if it runs; waits for a sync() that is under way. Throws
+  /// Error(failed_precondition) for a guest.
   void start();
   /// Stops it within a second or so; a training session in progress is dropped. Nothing if it does not run.
   void stop();

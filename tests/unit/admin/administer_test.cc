@@ -24,7 +24,7 @@ ServerHome make_home(const std::filesystem::path& folder) {
 /// Answers on a home's socket with `answer`, holding its lock as a server does.
 class FakeServer {
  public:
-  FakeServer(const ServerHome& home, std::string answer)
+  FakeServer(const ServerHome& home, const std::string& answer)
       : lock_(home.lock()),
         socket_(std::make_unique<AdminSocket>(context_.get_executor(), home.admin_socket(),
                                               [answer](std::string_view) { return answer; })),

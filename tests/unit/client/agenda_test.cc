@@ -46,6 +46,12 @@ Agenda ready(bool trains = true) {
   return agenda;
 }
 
+void reconnect(Agenda& agenda) {
+  agenda.begin_connection();
+  agenda.take_part("har", 1);
+  agenda.newest_is("har", 1);
+}
+
 }  // namespace
 
 TEST_CASE("a device that holds the newest version and has examples asks for work once") {
@@ -183,15 +189,21 @@ TEST_CASE("a finished update outlives the connection and is announced on the nex
 TEST_CASE("what was asked for or offered on a lost connection is asked for again") {
   Agenda agenda = ready();
   agenda.asked("har");
-  agenda.begin_connection();
+  reconnect(agenda);
   CHECK(agenda.next(at(0)).kind == Kind::ask);
   agenda.asked("har");
   agenda.offered(offer("har", 3, 1));
-  agenda.begin_connection();
+  reconnect(agenda);
   CHECK(agenda.next(at(0)).kind == Kind::ask);
   agenda.told_to_wait("har", at(9999));
-  agenda.begin_connection();
+  reconnect(agenda);
   CHECK(agenda.next(at(0)).kind == Kind::ask);
+}
+
+TEST_CASE("a task that the server has no longer is left alone") {
+  Agenda agenda = ready();
+  agenda.begin_connection();
+  CHECK(agenda.next(at(0)).kind == Kind::rest);
 }
 
 TEST_CASE("training for a round that a newer version has ended is void") {
@@ -215,7 +227,7 @@ TEST_CASE("work that failed here is not asked for again before its round ends or
   agenda.begin_training("har");
   agenda.training_failed(at(10'000));
   CHECK(agenda.next(at(0)).kind == Kind::rest);
-  agenda.begin_connection();
+  reconnect(agenda);
   CHECK(agenda.next(at(0)).kind == Kind::rest);
   CHECK(agenda.next(at(10'000)).kind == Kind::ask);
 }

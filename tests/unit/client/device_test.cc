@@ -183,7 +183,7 @@ TEST_CASE("files are imported whole or not at all (I9)") {
   Device device = home.open();
   std::ofstream(home.path() / "good.csv") << "x0,x1,label\n1,2,c0\n3,4,c1\n1,2,c0\n";
   std::ofstream(home.path() / "bad.csv") << "x0,x1,label\n5,6,c0\n7,oops,c1\n";
-  const auto import = [&](std::vector<fs::path> files) { return device.import_files("har", files); };
+  const auto import = [&](const std::vector<fs::path>& files) { return device.import_files("har", files); };
   const std::string sentence =
       sentence_thrown_by([&] { import({home.path() / "good.csv", home.path() / "bad.csv"}); });
   CHECK(sentence.find("bad.csv:3") != std::string::npos);

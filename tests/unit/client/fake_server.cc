@@ -121,6 +121,13 @@ Task<Bytes> Peer::receive(std::uint64_t bytes) {
   co_return received;
 }
 
+Task<> Peer::take_update(wire::Outcome outcome) {
+  const Received announce = co_await expect<wire::UpdateAnnounce>();
+  co_await go();
+  co_await receive(announce.as<wire::UpdateAnnounce>().length());
+  co_await reply(outcome);
+}
+
 ByteView part_of(const PublishedVersion& version, const Digest& hash) {
   if (hash == version.manifest.archive_hash) return version.archive;
   if (hash == version.manifest.weights_hash) return as_bytes(std::span<const float>(version.weights));

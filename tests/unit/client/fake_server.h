@@ -88,6 +88,9 @@ class Peer {
   /// Takes the chunks of an update.
   Task<Bytes> receive(std::uint64_t bytes);
 
+  /// Takes an announced update whole and says what becomes of it.
+  Task<> take_update(wire::Outcome outcome);
+
   /// Answers Fetch after Fetch with the version's parts until both that the device lacks were fetched:
   /// `parts` of them.
   Task<> serve(const PublishedVersion& version, int parts);

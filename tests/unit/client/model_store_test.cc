@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "client/store/model_stores.h"
 #include "common/base/error.h"
 #include "common/base/files.h"
 #include "tests/support/temporary_folder.h"
@@ -254,6 +255,7 @@ TEST_CASE("a crash after any step of adopting leaves a version that serves") {
   CHECK(serving(shelf.open()) == 1);  // after last-good was replaced
   std::ofstream(shelf / "champion.json.tmp.1.0") << "half";
   CHECK(serving(shelf.open()) == 1);  // while the champion was being replaced
+  CHECK_FALSE(fs::exists(shelf / "champion.json.tmp.1.0"));
   auto again = shelf.open();
   again.adopt(second.signed_manifest, {});
   CHECK(serving(shelf.open()) == 2);

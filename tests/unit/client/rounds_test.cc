@@ -18,7 +18,7 @@ using Kind = AgentEvent::Kind;
 
 namespace {
 
-const Digest digest_in(const flatbuffers::Vector<std::uint8_t>* field) {
+Digest digest_in(const flatbuffers::Vector<std::uint8_t>* field) {
   return Digest::from_bytes(wire::bytes_of(field));
 }
 
@@ -35,15 +35,6 @@ Weights expected_delta(const TestDevice& device, const PublishedVersion& version
   Weights delta(version.weights.size());
   for (std::size_t i = 0; i < delta.size(); ++i) delta[i] = model->weights()[i] - version.weights[i];
   return delta;
-}
-
-/// Takes an announced update whole and says what becomes of it.
-Task<Bytes> take_update(Peer& peer, wire::Outcome outcome) {
-  const Received announce = co_await peer.expect<wire::UpdateAnnounce>();
-  co_await peer.go();
-  Bytes bytes = co_await peer.receive(announce.as<wire::UpdateAnnounce>().length());
-  co_await peer.reply(outcome);
-  co_return bytes;
 }
 
 }  // namespace
@@ -227,7 +218,7 @@ TEST_CASE("training goes on while the connection is lost and its update is annou
                                    co_await peer.expect<wire::Subscribe>();
                                    co_await peer.subscribed("har", 1);
                                    connected_again.count_down();
-                                   co_await take_update(peer, wire::Outcome::accepted);
+                                   co_await peer.take_update(wire::Outcome::accepted);
                                  }});
   TestDevice device(federation, server.endpoint());
   device.add_examples(30);
@@ -257,144 +248,6 @@ TEST_CASE("a device that is told to come later asks again after that time") {
   agent.start();
   server.finish();
   CHECK(device.events.wait_for(Kind::waiting, 3).find("the round is full") != std::string::npos);
-}
-
-TEST_CASE("an update for a closed round is dropped and work asked for again") {
-  const Federation federation;
-  const PublishedVersion version = federation.publish("har", 1, 0);
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(version);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{};
-                      co_await peer.offer(work);
-                      co_await peer.expect<wire::UpdateAnnounce>();
-                      co_await peer.reply(wire::Outcome::round_closed, "round 1 has its updates");
-                      co_await peer.expect<wire::WorkRequest>();
-                    }});
-  TestDevice device(federation, server.endpoint());
-  device.add_examples(10);
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-  CHECK(device.events.wait_for(Kind::update_refused).find("round 1 has its updates") != std::string::npos);
-}
-
-TEST_CASE("an update that the server could not store is sent again at most three times") {
-  const Federation federation;
-  const PublishedVersion first = federation.publish("har", 1, 0);
-  const PublishedVersion second = federation.publish("har", 2, 1);
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(first);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{};
-                      co_await peer.offer(work);
-                      for (int i = 0; i < 3; ++i) co_await take_update(peer, wire::Outcome::server_failure);
-                      co_await peer.notice(second);  // only now does it ask again
-                      co_await peer.serve(second, 1);
-                      co_await peer.expect<wire::WorkRequest>();
-                    }});
-  TestDevice device(federation, server.endpoint());
-  device.add_examples(10);
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-  CHECK(device.events.count(Kind::update_refused) == 3);
-}
-
-TEST_CASE("a delta over the cap is not sent and nothing is asked for until the next version") {
-  const Federation federation;
-  const PublishedVersion first = federation.publish("har", 1, 0);
-  const PublishedVersion second = federation.publish("har", 2, 1);
-  TestDevice* reporting = nullptr;
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(first);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{.max_delta = 1e-6F};
-                      co_await peer.offer(work);
-                      reporting->events.wait_for(Kind::trouble);
-                      co_await peer.notice(second);
-                      co_await peer.serve(second, 1);
-                      co_await peer.expect<wire::WorkRequest>();
-                    }});
-  TestDevice device(federation, server.endpoint());
-  reporting = &device;
-  device.add_examples(10);
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-  const std::string sentence = device.events.wait_for(Kind::trouble);
-  CHECK(sentence.find("the task allows") != std::string::npos);
-  CHECK(sentence.find("not sent") != std::string::npos);
-}
-
-TEST_CASE("a newer version ends the training for the round before it") {
-  const Federation federation;
-  const PublishedVersion first = federation.publish("har", 1, 0);
-  const PublishedVersion second = federation.publish("har", 2, 1);
-  std::latch training(1);
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(first);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{.epochs = 0, .steps = 100'000'000};
-                      co_await peer.offer(work);
-                      training.wait();
-                      co_await peer.notice(second);
-                      co_await peer.serve(second, 1);
-                      const Received request = co_await peer.expect<wire::WorkRequest>();
-                      CHECK(request.as<wire::WorkRequest>().version() == 2);
-                    }});
-  TestDevice device(federation, server.endpoint());
-  device.add_examples(10);
-  device.engine->on_step = [&](std::uint64_t step) {
-    if (step == 1) training.count_down();
-  };
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-}
-
-TEST_CASE("training that its deadline overtakes is given up and work asked for again") {
-  const Federation federation;
-  const PublishedVersion version = federation.publish("har", 1, 0);
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(version);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{.epochs = 0, .steps = 100'000'000, .deadline_ms = 100};
-                      co_await peer.offer(work);
-                      co_await peer.expect<wire::WorkRequest>();
-                    }});
-  TestDevice device(federation, server.endpoint());
-  device.add_examples(10);
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-  CHECK(device.events.wait_for(Kind::trouble).find("the round ended") != std::string::npos);
-}
-
-TEST_CASE("stopping ends a training session within a second") {
-  const Federation federation;
-  const PublishedVersion version = federation.publish("har", 1, 0);
-  std::latch training(1);
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(version);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{.epochs = 0, .steps = 100'000'000};
-                      co_await peer.offer(work);
-                      training.wait();
-                    }});
-  TestDevice device(federation, server.endpoint());
-  device.add_examples(10);
-  device.engine->on_step = [&](std::uint64_t step) {
-    if (step == 1) training.count_down();
-  };
-  Agent agent(device.parts(), true);
-  agent.start();
-  training.wait();
-  const auto begun = std::chrono::steady_clock::now();
-  agent.stop();
-  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(1));
-  agent.start();  // and it can begin again
-  agent.stop();
 }
 
 TEST_CASE("a device without examples receives versions and asks for no work until it has some") {
@@ -443,7 +296,7 @@ TEST_CASE("a work request may wait long while the server keeps the connection al
                       for (int i = 0; i < 20; ++i) co_await peer.keep_alive();
                       const ScriptedOffer work{};
                       co_await peer.offer(work);
-                      co_await take_update(peer, wire::Outcome::already_accepted);
+                      co_await peer.take_update(wire::Outcome::already_accepted);
                     }});
   TestDevice device(federation, server.endpoint());
   device.add_examples(10);

@@ -220,24 +220,24 @@ TEST_CASE("what no server may send ends the connection and the device comes back
   const PublishedVersion version = federation.publish("har", 1, 0);
   const auto bulk = as_bytes("bytes");
   std::vector<FakeServer::Script> scripts;
-  scripts.push_back([&](Peer& peer) -> Task<> {  // no Welcome
+  scripts.emplace_back([&](Peer& peer) -> Task<> {  // no Welcome
     peer.connection().set_limits(limits::message_bytes, 0);
     co_await peer.expect<wire::Hello>();
     co_await peer.subscribed("har", 0);
   });
-  scripts.push_back([&](Peer& peer) -> Task<> {  // bulk bytes that nobody asked for
+  scripts.emplace_back([&](Peer& peer) -> Task<> {  // bulk bytes that nobody asked for
     co_await begin(peer, 0);
     co_await peer.send_chunk(bulk);
   });
-  scripts.push_back([&](Peer& peer) -> Task<> {  // an answer that nobody asked for
+  scripts.emplace_back([&](Peer& peer) -> Task<> {  // an answer that nobody asked for
     co_await begin(peer, 0);
     co_await peer.go();
   });
-  scripts.push_back([&](Peer& peer) -> Task<> {  // a push for a task that there is not
+  scripts.emplace_back([&](Peer& peer) -> Task<> {  // a push for a task that there is not
     co_await begin(peer, 0);
     co_await peer.later("other", 1);
   });
-  scripts.push_back([&](Peer& peer) -> Task<> {  // more bytes than the manifest says
+  scripts.emplace_back([&](Peer& peer) -> Task<> {  // more bytes than the manifest says
     co_await peer.welcome();
     co_await peer.expect<wire::Subscribe>();
     co_await peer.notice(version);
@@ -247,7 +247,7 @@ TEST_CASE("what no server may send ends the connection and the device comes back
     });
     co_await peer.send(std::move(transfer));
   });
-  scripts.push_back([&](Peer& peer) -> Task<> { co_await peer.bring(version); });
+  scripts.emplace_back([&](Peer& peer) -> Task<> { co_await peer.bring(version); });
   FakeServer server(federation, scripts);
   TestDevice device(federation, server.endpoint());
   Agent agent(device.parts(), false);

@@ -75,7 +75,7 @@ TEST_CASE("a disk that is full is said so and costs only what did not fit (I9)")
   const int status = in_child([&] {
     std::signal(SIGXFSZ, SIG_IGN);
     Ledger ledger(folder / "ledger.db");
-    const rlimit limit{64 * 1024, 64 * 1024};
+    const rlimit limit{65'536, 65'536};
     ::setrlimit(RLIMIT_FSIZE, &limit);
     try {
       for (int i = 0; i < 1000; ++i) enrol(ledger, "device-" + std::to_string(i));
