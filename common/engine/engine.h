@@ -52,8 +52,14 @@ struct TrainingSession {
 /// One thread at a time; different models may be used by different threads. Every method may throw
 /// Error(invalid_data) where the archive's code fails on what it is given, with the archive's own message.
 ///
-/// Parameters that are frozen in the archive (requires_grad is false) and integer buffers are not in the
-/// vector. Tied parameters are in it once. What the archive stores as fp16 or fp64 runs and is saved as fp32.
+/// In the vector are the parameters that the archive does not freeze (requires_grad is false), tied ones
+/// once, and the floating buffers, a buffer that may be None if it is not. What the archive stores as fp16 or
+/// fp64 runs and is saved as fp32.
+///
+/// What the code computes is to depend on the vector and the archive alone. So buffers of other types
+/// (integer, boolean, complex), and attributes of modules that are tensors or single values, have the
+/// archive's values at the start of every call, whatever the code made of them before, and neither travel nor
+/// are saved. A list, dictionary or object in an attribute is not looked after: code must not change one.
 class Model {
  public:
   virtual ~Model() = default;
@@ -64,22 +70,33 @@ class Model {
   virtual std::span<float> weights() = 0;
   std::span<const float> weights() const { return const_cast<Model*>(this)->weights(); }
 
+  /// Runs the model with its present weights as Engine::open() does with the archive's: on two made-up
+  /// examples and on one, floating inputs being numbers between 0 and 1 that are the same every time and the
+  /// others zeros, with 32, 256 or 1 for dimensions of any size, whichever runs first. Throws
+  /// Error(invalid_data) where it does not run, where its outputs do not fit the loss, the labels or the
+  /// contract, or where one of them is NaN or infinite.
+  virtual void try_out() = 0;
+
   /// Answers a batch: one tensor per input in the contract's order, all with the same first dimension.
-  /// Returns one tensor per output of the contract, as fp32, in evaluation mode and without gradients.
-  /// Throws Error(invalid_argument) naming the input whose datatype or shape does not fit the contract.
+  /// Returns one tensor per output of the contract, as fp32, in evaluation mode and without gradients. A
+  /// model that draws random numbers draws the same ones every time. The weights stay as they are, whatever
+  /// the code does to its buffers. Throws Error(invalid_argument) naming the input whose datatype or shape
+  /// does not fit the contract.
   virtual std::vector<Tensor> predict(std::span<const TensorView> inputs) = 0;
 
   /// Trains on all of `examples`, reshuffled each epoch. The last batch of an epoch may be smaller; were it a
   /// single example, it joins the batch before it, because normalisation layers cannot train on one.
-  /// A session starts with a fresh optimiser and with integer buffers as the archive has them, so that
-  /// nothing but the weights goes over from one to the next.
-  /// Throws Error(invalid_argument) where there are no examples or the plan is not valid, and
-  /// Error(invalid_data) where the loss becomes NaN or infinite. After any exception, `progress`'s own
-  /// included, the weights are as before the call.
+  /// A parameter that a batch's loss does not depend on is left alone by that batch's step, weight decay and
+  /// momentum included. A session starts with a fresh optimiser, so that nothing but the weights goes over
+  /// from one to the next. Throws Error(invalid_argument) where there are no examples or the plan is not
+  /// valid, and Error(invalid_data) where the loss becomes NaN or infinite. After any exception, `progress`'s
+  /// own included, the weights are as before the call.
   virtual TrainingResult train(const Examples& examples, const TrainingPlan& plan,
                                const TrainingSession& session, const ProgressCallback& progress) = 0;
 
-  /// Loss and accuracy in evaluation mode. No examples give an Evaluation of zero examples.
+  /// Loss and accuracy in evaluation mode, with the weights and the random numbers as in predict(). An
+  /// example whose output is NaN or infinite is answered wrongly. No examples give an Evaluation of zero
+  /// examples.
   virtual Evaluation evaluate(const Examples& examples) = 0;
 
   /// An archive of this model with its present weights, in evaluation mode, which plain PyTorch loads with
@@ -109,10 +126,10 @@ class Engine {
   /// For logs: "libtorch 1.13.0, BLAS OpenBLAS 0.3.21".
   virtual std::string describe() const = 0;
 
-  /// Opens a TorchScript archive and tries it once on zeros of the contract's input shapes. The archive must
-  /// have been verified: opening executes it. Throws Error(invalid_data) where the bytes are no archive, have
-  /// no forward, no parameters to train, parameters that cannot be bound (each by name), or outputs that do
-  /// not fit the loss, the labels or the contract; Error(invalid_argument) where the contract has no inputs.
+  /// Opens a TorchScript archive and tries it, as Model::try_out() says. The archive must have been verified:
+  /// opening executes it. Throws Error(invalid_data) where the bytes are no archive, have no forward, no
+  /// parameters to train or parameters that cannot be bound (each by name), or where the trial fails;
+  /// Error(invalid_argument) where the contract has no inputs.
   virtual std::unique_ptr<Model> open(ByteView archive, const TaskContract& contract) = 0;
 
   /// Builds an architecture with weights drawn from `seed` and saves it as an ordinary archive.

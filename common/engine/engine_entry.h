@@ -9,7 +9,7 @@ namespace fl {
 
 /// Raised by one with every change of engine.h or of a type in its signatures, so that a module of another
 /// build is refused instead of called.
-inline constexpr std::uint32_t engine_abi = 1;
+inline constexpr std::uint32_t engine_abi = 2;
 
 /// The module's file name and the one symbol it exports: a function of type EngineEntryFunction.
 inline constexpr const char* engine_file_name = "fl-engine-torch.so";

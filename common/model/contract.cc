@@ -42,7 +42,7 @@ void check_shape(const Shape& shape, const std::string& what) {
 }
 
 void check_spec(const TensorSpec& spec, const std::string& kind) {
-  const std::string what = "the " + kind + " " + names::quoted(spec.name);
+  const std::string what = "the " + kind + " " + in_quotes(spec.name);
   const std::string fault = names::name_fault(spec.name);
   if (!fault.empty()) refuse("the name of " + what + " " + fault);
   check_shape(spec.shape, what);
@@ -57,7 +57,7 @@ void check_specs(const std::vector<TensorSpec>& specs, const std::string& kind) 
   for (const TensorSpec& spec : specs) {
     check_spec(spec, kind);
     if (!seen.insert(spec.name).second) {
-      refuse("the name of the " + kind + " " + names::quoted(spec.name) + " is there twice");
+      refuse("the name of the " + kind + " " + in_quotes(spec.name) + " is there twice");
     }
   }
 }
@@ -70,8 +70,8 @@ void check_each_label(const std::vector<std::string>& labels) {
   std::unordered_set<std::string> seen;
   for (const std::string& label : labels) {
     const std::string fault = names::label_fault(label);
-    if (!fault.empty()) refuse("the label " + names::quoted(label) + " " + fault);
-    if (!seen.insert(label).second) refuse("the label " + names::quoted(label) + " is there twice");
+    if (!fault.empty()) refuse("the label " + in_quotes(label) + " " + fault);
+    if (!seen.insert(label).second) refuse("the label " + in_quotes(label) + " is there twice");
   }
 }
 
@@ -81,7 +81,7 @@ void check_class_labels(const TensorSpec& output, std::size_t labels) {
            std::string(labels == 0 ? "are none" : "is 1"));
   }
   if (output.shape.size() < 2 || output.shape.back() != static_cast<std::int64_t>(labels)) {
-    refuse("the output " + names::quoted(output.name) + " has the shape " + describe(output.shape) +
+    refuse("the output " + in_quotes(output.name) + " has the shape " + describe(output.shape) +
            ", with the loss cross_entropy and " + std::to_string(labels) +
            " labels its last dimension must be " + std::to_string(labels));
   }
@@ -93,7 +93,7 @@ void check_yes_or_no_labels(const TensorSpec& output, std::size_t labels) {
   const std::int64_t wanted = answers == 1 ? 2 : answers;
   if (static_cast<std::int64_t>(labels) != wanted) {
     refuse("there are " + std::to_string(labels) + " labels, the loss bce_with_logits with the output " +
-           names::quoted(output.name) + " of shape " + describe(output.shape) + " takes none" +
+           in_quotes(output.name) + " of shape " + describe(output.shape) + " takes none" +
            (wanted > 0 ? " or " + std::to_string(wanted) : ""));
   }
 }
@@ -103,7 +103,7 @@ void check_loss(const TaskContract& contract) {
   if (contract.loss == Loss::own) return;
   for (const TensorSpec& output : contract.outputs) {
     if (output.datatype != Datatype::fp32) {
-      refuse("the output " + names::quoted(output.name) + " is " + std::string(name(output.datatype)) +
+      refuse("the output " + in_quotes(output.name) + " is " + std::string(name(output.datatype)) +
              ", with the loss " + std::string(name(contract.loss)) + " it must be FP32");
     }
   }

@@ -51,7 +51,7 @@ void check_positive(const char* key, std::int64_t value) {
 void check_input(const TaskContract& contract, Datatype datatype, const Shape& shape) {
   const TensorSpec& input = contract.inputs.front();
   if (input.datatype == datatype && input.shape == shape) return;
-  refuse("the input " + names::quoted(input.name) + " is " + std::string(name(input.datatype)) + " " +
+  refuse("the input " + in_quotes(input.name) + " is " + std::string(name(input.datatype)) + " " +
          describe(input.shape) + ", the data of the format " + std::string(name(contract.data.format)) +
          " gives " + std::string(name(datatype)) + " " + describe(shape));
 }
@@ -64,15 +64,13 @@ void check_column_names(const DataContract& data) {
   std::unordered_set<std::string> seen;
   for (const std::string& column : data.columns) {
     const std::string fault = names::name_fault(column);
-    if (!fault.empty()) refuse("the name of the data's column " + names::quoted(column) + " " + fault);
-    if (!seen.insert(column).second) refuse("the data's column " + names::quoted(column) + " is there twice");
+    if (!fault.empty()) refuse("the name of the data's column " + in_quotes(column) + " " + fault);
+    if (!seen.insert(column).second) refuse("the data's column " + in_quotes(column) + " is there twice");
   }
   const std::string fault = names::name_fault(data.label);
-  if (!fault.empty())
-    refuse("the name of the data's label column " + names::quoted(data.label) + " " + fault);
+  if (!fault.empty()) refuse("the name of the data's label column " + in_quotes(data.label) + " " + fault);
   if (seen.contains(data.label)) {
-    refuse("the data's label column " + names::quoted(data.label) +
-           " is one of its columns, it must be another");
+    refuse("the data's label column " + in_quotes(data.label) + " is one of its columns, it must be another");
   }
 }
 
@@ -83,7 +81,7 @@ void check_scale(const DataContract& data) {
   }
   for (std::size_t i = 0; i < data.scale.size(); ++i) {
     if (!std::isfinite(data.scale[i]) || data.scale[i] == 0.0) {
-      refuse("the data's scale for the column " + names::quoted(data.columns[i]) + " is " +
+      refuse("the data's scale for the column " + in_quotes(data.columns[i]) + " is " +
              std::to_string(data.scale[i]) + ", it must be finite and not 0");
     }
   }
@@ -113,7 +111,7 @@ void check_alphabet(const std::string& alphabet) {
     const auto code = static_cast<unsigned char>(each);
     if (code >= seen.size()) refuse("the data's alphabet holds a character that is not ASCII");
     if (seen[code]) {
-      refuse("the data's alphabet holds the character " + names::quoted({&each, 1}) + " (" +
+      refuse("the data's alphabet holds the character " + in_quotes({&each, 1}) + " (" +
              std::to_string(code) + ") twice");
     }
     seen[code] = true;

@@ -54,7 +54,7 @@ class Builder {
     stack_.push_key(part);
     text_.append(part.data(), part.size());
     if (!keys_.back().insert(text_).second) {
-      throw Error(ErrorCode::invalid_data, "the key " + names::quoted(text_) + " is there twice");
+      throw Error(ErrorCode::invalid_data, "the key " + in_quotes(text_) + " is there twice");
     }
     text_.clear();
     return true;
@@ -163,7 +163,7 @@ boost::json::value parse(std::string_view text, const std::string& what, std::si
 
 void refuse(const std::string& path, const std::string& expected, const boost::json::value& value) {
   throw Error(ErrorCode::invalid_data,
-              "the key " + names::quoted(path) + " must be " + expected + ", it is " + describe_value(value));
+              "the key " + in_quotes(path) + " must be " + expected + ", it is " + describe_value(value));
 }
 
 void read(const boost::json::value& value, const std::string& path, std::string& out) {
@@ -220,7 +220,7 @@ const boost::json::value& ObjectReader::value(std::string_view key) {
   know(key);
   const boost::json::value* found = object_->if_contains(key);
   if (found == nullptr) {
-    throw Error(ErrorCode::invalid_data, "the key " + names::quoted(path_of(key)) + " is missing");
+    throw Error(ErrorCode::invalid_data, "the key " + in_quotes(path_of(key)) + " is missing");
   }
   return *found;
 }
@@ -232,7 +232,7 @@ void ObjectReader::finish() const {
     std::string known;
     for (const std::string& each : known_) known += (known.empty() ? "" : ", ") + each;
     throw Error(ErrorCode::invalid_data,
-                "the key " + names::quoted(path_of(key)) + " is not known, the known ones are " + known);
+                "the key " + in_quotes(path_of(key)) + " is not known, the known ones are " + known);
   }
 }
 

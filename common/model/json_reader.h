@@ -57,7 +57,7 @@ auto within_key(const std::string& path, Parse parse) {
   try {
     return parse();
   } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_data, "the key " + names::quoted(path) + ": " + error.what());
+    throw Error(ErrorCode::invalid_data, "the key " + in_quotes(path) + ": " + error.what());
   }
 }
 

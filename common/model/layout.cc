@@ -1,5 +1,6 @@
 #include "common/model/layout.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -13,7 +14,7 @@ constexpr names::Table<Role, 3> roles{
     {{Role::trained, "trained"}, {Role::buffer, "buffer"}, {Role::personal, "personal"}}};
 
 [[noreturn]] void refuse(const std::string& name, const std::string& fault) {
-  throw Error(ErrorCode::invalid_data, "the tensor name " + names::quoted(name) + " " + fault);
+  throw Error(ErrorCode::invalid_data, "the tensor name " + in_quotes(name) + " " + fault);
 }
 
 void append_terminated(std::string& text, std::string_view field) {
@@ -41,12 +42,12 @@ void Layout::add(std::string name, Datatype archive_type, Shape shape, Role role
   if (!fault.empty()) refuse(name, fault);
   if (names_.contains(name)) refuse(name, "is taken: every tensor of a layout has its own");
   if (role == Role::trained && !entries_.empty() && entries_.back().role == Role::buffer) {
-    throw Error(ErrorCode::invalid_data, "the trained tensor " + names::quoted(name) +
-                                             " follows a buffer, trained tensors come first");
+    throw Error(ErrorCode::invalid_data,
+                "the trained tensor " + in_quotes(name) + " follows a buffer, trained tensors come first");
   }
   const std::size_t count = element_count(shape);
   if (count > std::numeric_limits<std::size_t>::max() / sizeof(float) - size_) {
-    throw Error(ErrorCode::invalid_data, "with the tensor " + names::quoted(name) + " of shape " +
+    throw Error(ErrorCode::invalid_data, "with the tensor " + in_quotes(name) + " of shape " +
                                              describe(shape) + " the flat vector is larger than any memory");
   }
   names_.insert(name);
@@ -69,6 +70,20 @@ Digest Layout::hash() const {
     text += '\n';
   }
   return sha256(as_bytes(text));
+}
+
+void copy_weights(ByteView bytes, std::span<float> weights) {
+  if (bytes.size() != weights.size_bytes()) {
+    throw Error(ErrorCode::invalid_data, std::to_string(bytes.size()) + " bytes of weights, the model has " +
+                                             std::to_string(weights.size_bytes()));
+  }
+  std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(weights).begin());
+}
+
+Weights weights_from(ByteView bytes, std::size_t count) {
+  Weights weights(count);
+  copy_weights(bytes, weights);
+  return weights;
 }
 
 }  // namespace fl

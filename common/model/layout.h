@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "common/base/bytes.h"
 #include "common/base/digest.h"
 #include "common/model/tensor.h"
 
@@ -58,5 +59,12 @@ class Layout {
 
 /// The whole model: every trained tensor and buffer, as its Layout says.
 using Weights = std::vector<float>;
+
+/// Copies a flat vector's bytes, as they travel and lie on the disk. Throws Error(invalid_data) unless they
+/// are as many as `weights` takes.
+void copy_weights(ByteView bytes, std::span<float> weights);
+
+/// The flat vector of `count` elements that these bytes are. Throws as copy_weights() does.
+Weights weights_from(ByteView bytes, std::size_t count);
 
 }  // namespace fl

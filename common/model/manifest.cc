@@ -25,7 +25,7 @@ void check_positive(const char* key, std::uint64_t value) {
 
 void check_task_name(std::string_view name) {
   if (names::is_identifier(name)) return;
-  throw Error(ErrorCode::invalid_argument, names::quoted(name.substr(0, 2 * model_limits::task_name_bytes)) +
+  throw Error(ErrorCode::invalid_argument, in_quotes(name.substr(0, 2 * model_limits::task_name_bytes)) +
                                                " cannot name a task, which takes 1 to " +
                                                std::to_string(model_limits::task_name_bytes) +
                                                " characters of a-z, 0-9, '_' and '-'");
@@ -73,7 +73,7 @@ SignedManifest sign(const Manifest& manifest, const SigningKey& key) {
   SignedManifest result{to_json(manifest), {}};
   if (result.text.size() > model_limits::manifest_bytes) {
     throw Error(ErrorCode::invalid_argument,
-                "the manifest of task " + names::quoted(manifest.task) + " has " +
+                "the manifest of task " + in_quotes(manifest.task) + " has " +
                     std::to_string(result.text.size()) + " bytes, at most " +
                     std::to_string(model_limits::manifest_bytes) +
                     " are allowed: its labels or columns are too many or too long");

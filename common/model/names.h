@@ -6,13 +6,11 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "common/model/limits.h"
 
 /// Names: of the values of an enumeration, and those that users give to things. Private to common/model.
 namespace fl::names {
-
-/// The text in quotes for a sentence: control characters and what is not UTF-8 as \xNN, cut after 80 bytes.
-std::string quoted(std::string_view text);
 
 /// An enumeration's values and their names.
 template <typename Value, std::size_t count>
@@ -36,7 +34,7 @@ Value find_value(const Table<Value, count>& table, std::string_view kind, std::s
     known += (known.empty() ? "" : ", ") + std::string(its_name);
   }
   throw Error(ErrorCode::invalid_argument,
-              "there is no " + std::string(kind) + " " + quoted(name) + ", the known ones are " + known);
+              "there is no " + std::string(kind) + " " + in_quotes(name) + ", the known ones are " + known);
 }
 
 /// Why `name` cannot name a tensor, an input or a column ("is empty", "is longer than 256 bytes", …), or "".

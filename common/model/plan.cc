@@ -19,6 +19,8 @@ constexpr names::Table<Schedule, 4> schedules{{{Schedule::constant, "constant"},
                                                {Schedule::exponential, "exponential"},
                                                {Schedule::cosine, "cosine"}}};
 
+/// Up to here the product of a number of examples and a float is exact in double.
+constexpr std::uint32_t most_examples = std::uint32_t{1} << 29U;
 constexpr std::uint32_t week_seconds = 7 * 24 * 3600;
 
 std::string text_of(double value) {
@@ -94,7 +96,7 @@ void TrainingPlan::validate() const {
   check_from("weight_decay", weight_decay, 0, 1);
   check_below("beta1", beta1, 0, 1);
   check_below("beta2", beta2, 0, 1);
-  check_above("epsilon", epsilon, 0, 1);
+  check_from("epsilon", epsilon, 1e-30, 1);
   check_whole("schedule_period", schedule_period, 1, 1'000'000);
   check_above("schedule_factor", schedule_factor, 0, 1);
   check_whole("epochs", epochs, 0, 10'000);
@@ -111,7 +113,7 @@ void TrainingPlan::validate() const {
 
 void RoundPlan::validate() const {
   if (!names::is_identifier(strategy)) {
-    refuse("strategy", names::quoted(strategy), "1 to 64 characters of a-z, 0-9, '_' and '-'");
+    refuse("strategy", in_quotes(strategy), "1 to 64 characters of a-z, 0-9, '_' and '-'");
   }
   check_whole("rounds", rounds, 0, 1'000'000'000);
   check_whole("goal", goal, 1, 1'000'000);
@@ -120,9 +122,9 @@ void RoundPlan::validate() const {
   check_from("over_selection", over_selection, 1, 10);
   check_whole("selection_seconds", selection_seconds, 0, week_seconds);
   check_whole("deadline_seconds", deadline_seconds, 1, week_seconds);
-  check_whole("max_examples", max_examples, 1, 1'000'000'000);
-  check_above("max_delta", max_delta, 0, 1e6);
-  check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{1} << 50U);
+  check_whole("max_examples", max_examples, 1, most_examples);
+  check_from("max_delta", max_delta, 1e-30, 1e6);
+  check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{64} << 30U);
 }
 
 }  // namespace fl

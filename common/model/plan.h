@@ -30,7 +30,7 @@ struct TrainingPlan {
   double weight_decay = 0.0;    ///< [0, 1] L2, added to the gradient
   double beta1 = 0.9;           ///< [0, 1) adam
   double beta2 = 0.999;         ///< [0, 1) adam
-  double epsilon = 1e-8;        ///< (0, 1] adam
+  double epsilon = 1e-8;        ///< [1e-30, 1] adam
   Schedule schedule = Schedule::constant;
   std::uint32_t schedule_period = 1;  ///< [1, 1e6] rounds
   double schedule_factor = 1.0;       ///< (0, 1]
@@ -58,9 +58,10 @@ struct RoundPlan {
   std::uint32_t selection_seconds = 60;  ///< [0, a week] Wait for goal × over_selection devices; then
                                          ///< `minimum` suffice.
   std::uint32_t deadline_seconds = 600;  ///< [1, a week] From selection to the last accepted update.
-  std::uint32_t max_examples = 10'000;   ///< [1, 1e9] The most examples an update may count for.
-  double max_delta = 16.0;               ///< (0, 1e6] The largest |element| of a delta.
-  std::uint64_t max_update_bytes = std::uint64_t{8} << 30U;  ///< [1, 2^50]
+  std::uint32_t max_examples = 10'000;   ///< [1, 2^29] The most examples an update may count for.
+  double max_delta = 16.0;               ///< [1e-30, 1e6] The largest |element| of a delta, as a float.
+  std::uint64_t max_update_bytes = std::uint64_t{8}
+                                   << 30U;  ///< [1, 64 GiB] The largest update, 4 bytes a parameter.
   std::uint64_t seed = 1;
 
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.

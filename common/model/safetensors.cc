@@ -60,7 +60,7 @@ std::size_t element_size(const Stored& stored) {
   if (stored.dtype == "F32") return 4;
   if (stored.dtype == "F16" || stored.dtype == "BF16") return 2;
   if (stored.dtype == "F64") return 8;
-  refuse("the tensor " + names::quoted(stored.name) + " has the dtype " + names::quoted(stored.dtype) +
+  refuse("the tensor " + in_quotes(stored.name) + " has the dtype " + in_quotes(stored.dtype) +
          ", the known ones are F32, F16, BF16, F64");
 }
 
@@ -90,7 +90,7 @@ Stored read_stored(const boost::json::value& value, std::string name) {
   object.required("data_offsets", offsets);
   object.finish();
   if (offsets.size() != 2) {
-    refuse("the tensor " + names::quoted(stored.name) + " has " + std::to_string(offsets.size()) +
+    refuse("the tensor " + in_quotes(stored.name) + " has " + std::to_string(offsets.size()) +
            " data_offsets, there must be two");
   }
   stored.begin = offsets[0];
@@ -100,14 +100,14 @@ Stored read_stored(const boost::json::value& value, std::string name) {
 
 void check_extent(const Stored& stored, std::uint64_t data_bytes) {
   if (stored.begin > stored.end || stored.end > data_bytes) {
-    refuse("the tensor " + names::quoted(stored.name) + " lies from byte " + std::to_string(stored.begin) +
+    refuse("the tensor " + in_quotes(stored.name) + " lies from byte " + std::to_string(stored.begin) +
            " to " + std::to_string(stored.end) + ", outside the file's " + std::to_string(data_bytes) +
            " bytes of data");
   }
   const std::uint64_t bytes = stored.end - stored.begin;
   const std::size_t size = element_size(stored);
   if (bytes % size != 0 || bytes / size != element_count(stored.shape)) {
-    refuse("the tensor " + names::quoted(stored.name) + " has " + std::to_string(bytes) + " bytes, " +
+    refuse("the tensor " + in_quotes(stored.name) + " has " + std::to_string(bytes) + " bytes, " +
            stored.dtype + " " + describe(stored.shape) + " takes another number");
   }
 }
@@ -120,7 +120,7 @@ void check_contiguous(std::vector<Stored>& tensors, std::uint64_t data_bytes) {
   std::uint64_t expected = 0;
   for (const Stored& stored : tensors) {
     if (stored.begin != expected) {
-      refuse("the tensor " + names::quoted(stored.name) + " " +
+      refuse("the tensor " + in_quotes(stored.name) + " " +
              (stored.begin < expected ? "overlaps the one before it" : "leaves a gap before it"));
     }
     expected = stored.end;
@@ -131,13 +131,26 @@ void check_contiguous(std::vector<Stored>& tensors, std::uint64_t data_bytes) {
   }
 }
 
+void check_metadata(const boost::json::value& value) {
+  const boost::json::object* const metadata = value.if_object();
+  if (metadata == nullptr) refuse("the safetensors " + std::string(metadata_key) + " is no object");
+  for (const auto& member : *metadata) {
+    if (member.value().is_string()) continue;
+    refuse("the safetensors " + std::string(metadata_key) + " has the key " +
+           in_quotes(std::string(member.key())) + " whose value is no string");
+  }
+}
+
 std::vector<Stored> read_header(std::string_view text, std::uint64_t data_bytes) {
   const boost::json::value header =
       json::parse(text, "the safetensors header", model_limits::safetensors_header_bytes);
   std::vector<Stored> tensors;
   for (const auto& member : header.get_object()) {
     std::string name(member.key());
-    if (name == metadata_key) continue;
+    if (name == metadata_key) {
+      check_metadata(member.value());
+      continue;
+    }
     tensors.push_back(read_stored(member.value(), std::move(name)));
     check_extent(tensors.back(), data_bytes);
   }
@@ -161,7 +174,7 @@ float from_bfloat(std::uint16_t bits) {
 
 float from_double(double value, const std::string& name) {
   if (std::isfinite(value) && std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
-    refuse("the tensor " + names::quoted(name) + " holds " + std::to_string(value) + ", more than fp32 can");
+    refuse("the tensor " + in_quotes(name) + " holds " + std::to_string(value) + ", more than fp32 can");
   }
   return static_cast<float>(value);
 }
@@ -188,9 +201,9 @@ void copy_tensor(const Stored& stored, ByteView from, std::span<float> to) {
 const Stored& find_stored(const std::unordered_map<std::string_view, const Stored*>& by_name,
                           const LayoutEntry& entry) {
   const auto found = by_name.find(entry.name);
-  if (found == by_name.end()) refuse("the tensor " + names::quoted(entry.name) + " is missing from the file");
+  if (found == by_name.end()) refuse("the tensor " + in_quotes(entry.name) + " is missing from the file");
   if (found->second->shape != entry.shape) {
-    refuse("the tensor " + names::quoted(entry.name) + " has the shape " + describe(found->second->shape) +
+    refuse("the tensor " + in_quotes(entry.name) + " has the shape " + describe(found->second->shape) +
            " in the file, the model's is " + describe(entry.shape));
   }
   return *found->second;
@@ -200,7 +213,7 @@ void refuse_unknown(const std::vector<Stored>& tensors, const Layout& layout) {
   std::unordered_map<std::string_view, bool> known;
   for (const LayoutEntry& entry : layout.entries()) known[entry.name] = true;
   for (const Stored& stored : tensors) {
-    if (!known.contains(stored.name)) refuse("the model has no tensor " + names::quoted(stored.name));
+    if (!known.contains(stored.name)) refuse("the model has no tensor " + in_quotes(stored.name));
   }
 }
 

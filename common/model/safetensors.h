@@ -15,10 +15,10 @@ namespace fl {
 Bytes to_safetensors(const Layout& layout, std::span<const float> weights);
 
 /// Reads F32, F16, BF16 and F64 tensors into a flat vector laid out as `layout`, matching by name; the file's
-/// metadata is ignored. NaN and infinities are kept: see first_outside(). Throws Error(invalid_data) naming
-/// the tensor that is missing, unknown, of another dtype or shape, or holds more than fp32 can, or whose
-/// offsets lie outside the file, overlap or leave a gap; and where the header is longer than the file or than
-/// model_limits::safetensors_header_bytes, or is not the JSON it should be.
+/// metadata, strings by name, is ignored. NaN and infinities are kept: see first_outside(). Throws
+/// Error(invalid_data) naming the tensor that is missing, unknown, of another dtype or shape, or holds more
+/// than fp32 can, or whose offsets lie outside the file, overlap or leave a gap; and where the header is
+/// longer than the file or than model_limits::safetensors_header_bytes, or is not the JSON it should be.
 Weights from_safetensors(ByteView file, const Layout& layout);
 
 }  // namespace fl

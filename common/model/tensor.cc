@@ -72,7 +72,7 @@ Datatype datatype_from_name(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(each.name);
   }
   throw Error(ErrorCode::invalid_data,
-              "there is no datatype " + names::quoted(name) + ", the known ones are " + known);
+              "there is no datatype " + in_quotes(name) + ", the known ones are " + known);
 }
 
 std::size_t element_count(std::span<const std::int64_t> shape) {

@@ -16,7 +16,7 @@ double fold_quantum(std::uint32_t updates, std::uint32_t max_weight, double max_
 }
 
 double mean_resolution(const RoundPlan& plan) {
-  return fold_quantum(plan.goal, plan.max_examples, plan.max_delta) / 2.0;
+  return fold_quantum(plan.goal, plan.max_examples, static_cast<float>(plan.max_delta)) / 2.0;
 }
 
 void ExactFold::add(std::size_t first, std::span<const float> delta, std::uint32_t weight) {
@@ -26,7 +26,7 @@ void ExactFold::add(std::size_t first, std::span<const float> delta, std::uint32
   const float* const values = delta.data();
   const std::size_t count = delta.size();
   for (std::size_t i = 0; i < count; ++i) {
-    const double term = factor * static_cast<double>(values[i]);  // exact: 24 + at most 29 bits
+    const double term = factor * static_cast<double>(values[i]);  // exact: 24 bits by at most 2^29
     sum[i] += (term + rounder) - rounder;
   }
 }

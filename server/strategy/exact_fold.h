@@ -14,7 +14,8 @@ namespace fl::server {
 /// double is exact. Recorded with the round.
 double fold_quantum(std::uint32_t updates, std::uint32_t max_weight, double max_delta);
 
-/// How finely the mean is resolved, at worst: half a quantum for a mean weight of one example. A plan coarser
+/// How finely the mean is resolved, at worst: half a round's quantum for a mean weight of one example; the
+/// bound of deltas counts as the float that devices are told. A plan coarser
 /// than `coarsest_resolution` is refused when its task is added.
 double mean_resolution(const RoundPlan& plan);
 inline constexpr double coarsest_resolution = 0x1p-28;
@@ -31,7 +32,8 @@ class ExactFold {
 
   std::size_t size() const { return sum_.size(); }
   /// Adds weight · delta to the elements from `first` on. The caller has checked that the deltas are within
-  /// the plan's bound and fit; `weight` counts separately, by add_weight().
+  /// the plan's bound and fit, and that `weight` is at most 2^29, for which weight · delta is exact in
+  /// double; it counts separately, by add_weight().
   void add(std::size_t first, std::span<const float> delta, std::uint32_t weight);
   /// Once per update: its weight in the mean.
   void add_weight(std::uint32_t weight) { total_weight_ += weight; }

@@ -1,12 +1,14 @@
 #include "common/engine/torch/binding.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "common/engine/torch/archive.h"
 #include "common/engine/torch/types.h"
 
@@ -19,6 +21,7 @@ namespace {
 
 bool same_memory(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_same(b)) return true;
+  if (!a.has_storage() || !b.has_storage()) return false;
   return a.numel() > 0 && a.data_ptr() == b.data_ptr() && a.scalar_type() == b.scalar_type() &&
          a.sizes() == b.sizes() && a.strides() == b.strides();
 }
@@ -31,8 +34,18 @@ std::pair<const std::byte*, const std::byte*> extent(const at::Tensor& tensor) {
   return {begin, begin + (last + 1) * static_cast<std::int64_t>(tensor.element_size())};
 }
 
-std::string in_quotes(const std::string& name) {
-  return "'" + name + "'";
+bool overlap(const at::Tensor& a, const at::Tensor& b) {
+  if (!a.has_storage() || !b.has_storage() || a.numel() == 0 || b.numel() == 0) return false;
+  return extent(a).first < extent(b).second && extent(b).first < extent(a).second;
+}
+
+[[noreturn]] void refuse_pair(const std::string& one, const std::string& other) {
+  refuse(in_quotes(one) + " and " + in_quotes(other) +
+         " share part of their memory; clone one of them before scripting the model");
+}
+
+std::string full_name(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -46,13 +59,27 @@ std::string listed(const std::vector<std::string>& names) {
 
 /// What is bound must be a plain tensor of a type that the layout can name.
 Datatype bindable_type(const std::string& name, const at::Tensor& tensor) {
+  if (tensor.layout() != c10::kStrided) {
+    refuse(in_quotes(name) +
+           " is a sparse tensor, and only dense ones can be trained; give it as to_dense() " +
+           "before scripting the model");
+  }
   const std::optional<Datatype> datatype = floating_datatype(tensor.scalar_type());
-  if (!datatype || tensor.layout() != c10::kStrided || tensor.is_quantized()) {
+  if (!datatype || tensor.is_quantized()) {
     refuse(in_quotes(name) + " is a " + std::string(c10::toString(tensor.scalar_type())) +
            " tensor, and only dense fp32, fp16 and fp64 ones can be trained; convert the model with "
            "model.float() before scripting it");
   }
   return *datatype;
+}
+
+std::uint32_t version_of(const at::Tensor& tensor) {
+  return tensor.unsafeGetTensorImpl()->version_counter().current_version();
+}
+
+/// A value that is copied with its IValue.
+bool is_single(const c10::IValue& value) {
+  return value.isNone() || value.isInt() || value.isDouble() || value.isBool() || value.isString();
 }
 
 void make_fp32(const at::Tensor& tensor) {
@@ -66,7 +93,9 @@ class Binding::Detached {
  public:
   explicit Detached(std::vector<Bound>& bound) : bound_(bound) {
     const at::NoGradGuard no_gradient;
-    for (Bound& each : bound_) each.tensor.set_data(each.view.clone());
+    std::vector<at::Tensor> copies;  // all of them first, because there may not be the memory
+    for (const Bound& each : bound_) copies.push_back(each.view.clone());
+    for (std::size_t i = 0; i < copies.size(); ++i) bound_[i].tensor.set_data(copies[i]);
   }
   Detached(const Detached&) = delete;
   Detached& operator=(const Detached&) = delete;
@@ -87,7 +116,7 @@ Binding::Binding(const torch::jit::Module& module) : module_(module) {
                ? "the archive has no parameters to train; if it was saved after torch.jit.freeze, save the "
                  "scripted module before freezing it"
                : "all parameters of the archive are frozen (requires_grad is false), such as " +
-                     in_quotes(frozen_.front()));
+                     in_quotes(frozen_.front().first));
   }
   refuse_shared_memory();
   lay_out();
@@ -96,24 +125,17 @@ Binding::Binding(const torch::jit::Module& module) : module_(module) {
 void Binding::collect() {
   std::vector<std::pair<std::string, torch::jit::Module>> modules;
   for (const auto& each : module_.named_modules()) modules.emplace_back(each.name, each.value);
-  const auto full = [](const std::string& path, const std::string& name) {
-    return path.empty() ? name : path + "." + name;
-  };
   // Trained parameters first, so that a tied buffer or frozen parameter follows the trained one.
   for (const bool trained : {true, false}) {
     for (const auto& [path, owner] : modules) {
       for (const auto& each : owner.named_parameters(false)) {
         if (each.value.requires_grad() == trained) {
-          collect_parameter(full(path, each.name), each.value, {owner, each.name});
+          collect_parameter(full_name(path, each.name), each.value, {owner, each.name});
         }
       }
     }
   }
-  for (const auto& [path, owner] : modules) {
-    for (const auto& each : owner.named_buffers(false)) {
-      collect_buffer(full(path, each.name), each.value, {owner, each.name});
-    }
-  }
+  for (const auto& [path, owner] : modules) collect_attributes(path, owner);
 }
 
 void Binding::collect_parameter(const std::string& name, const at::Tensor& tensor, const Slot& slot) {
@@ -127,7 +149,7 @@ void Binding::collect_parameter(const std::string& name, const at::Tensor& tenso
     bind_or_tie(name, tensor, slot, Role::trained);
     return;
   }
-  frozen_.push_back(name);
+  frozen_.emplace_back(name, tensor);
   if (tensor.is_floating_point() && tensor.scalar_type() != at::kFloat) {
     bindable_type(name, tensor);
     converted_.push_back(name);
@@ -135,13 +157,30 @@ void Binding::collect_parameter(const std::string& name, const at::Tensor& tenso
   }
 }
 
-void Binding::collect_buffer(const std::string& name, const at::Tensor& tensor, const Slot& slot) {
-  if (!tensor.defined()) return;
-  if (tensor.is_floating_point()) {
-    bind_or_tie(name, tensor, slot, Role::buffer);
-  } else {
-    integer_buffers_.push_back({slot, tensor.clone()});
+void Binding::collect_attributes(const std::string& path, const torch::jit::Module& owner) {
+  const c10::ClassTypePtr type = owner.type();
+  for (std::size_t i = 0; i < type->numAttributes(); ++i) {
+    const std::string& name = type->getAttributeName(i);
+    const c10::IValue value = owner._ivalue()->getSlot(i);
+    if (type->is_parameter(i) || name == "training") continue;
+    const bool is_tensor = value.isTensor() && value.toTensor().defined();
+    if (is_tensor && type->is_buffer(i) && value.toTensor().is_floating_point()) {
+      bind_or_tie(full_name(path, name), value.toTensor(), {owner, name}, Role::buffer);
+    } else if (is_tensor || is_single(value)) {
+      keep(full_name(path, name), owner._ivalue(), i);
+    }
   }
+}
+
+void Binding::keep(const std::string& name, const c10::intrusive_ptr<c10::ivalue::Object>& owner,
+                   std::size_t slot) {
+  Kept kept{name, owner, slot, owner->getSlot(slot), {}, 0};
+  if (kept.value.isTensor()) {
+    kept.given = kept.value.toTensor();
+    kept.given_version = version_of(kept.given);
+    kept.value = kept.given.clone();
+  }
+  kept_.push_back(std::move(kept));
 }
 
 void Binding::bind_or_tie(const std::string& name, const at::Tensor& tensor, const Slot& slot, Role role) {
@@ -166,9 +205,15 @@ void Binding::refuse_shared_memory() const {
   std::sort(sorted.begin(), sorted.end(),
             [](const Bound* a, const Bound* b) { return extent(a->tensor) < extent(b->tensor); });
   for (std::size_t i = 1; i < sorted.size(); ++i) {
-    if (extent(sorted[i]->tensor).first < extent(sorted[i - 1]->tensor).second) {
-      refuse(in_quotes(sorted[i - 1]->name) + " and " + in_quotes(sorted[i]->name) +
-             " share part of their memory; clone one of them before scripting the model");
+    if (overlap(sorted[i - 1]->tensor, sorted[i]->tensor)) refuse_pair(sorted[i - 1]->name, sorted[i]->name);
+  }
+  // What is not bound would not follow what is.
+  for (const Bound* bound : sorted) {
+    for (const auto& [name, tensor] : frozen_) {
+      if (overlap(bound->tensor, tensor)) refuse_pair(bound->name, name);
+    }
+    for (const Kept& kept : kept_) {
+      if (kept.given.defined() && overlap(bound->tensor, kept.given)) refuse_pair(bound->name, kept.name);
     }
   }
 }
@@ -193,26 +238,44 @@ std::string Binding::converted_names() const {
   return listed(converted_);
 }
 
-void Binding::prepare(bool training) {
-  settle();
+void Binding::set_mode(bool training) {
   if (training_ == training) return;
   module_.train(training);
   training_ = training;
 }
 
-void Binding::reset_integer_buffers() {
-  for (const Kept& each : integer_buffers_) each.slot.set(each.value.clone());
+void Binding::begin_training() {
+  set_mode(true);
 }
 
-void Binding::settle() {
+void Binding::end_training() {
   const std::string reshaped = rebind_buffers();
+  reset_kept();
   if (!reshaped.empty())
     refuse("the archive's code gives its buffer " + reshaped + "; buffers must keep theirs");
 }
 
 void Binding::restore(std::span<const float> weights) {
   rebind_buffers();
+  reset_kept();
   std::copy(weights.begin(), weights.end(), weights_.begin());
+}
+
+/// Replaces what the code has changed, or anything else but the copy it was given.
+void Binding::reset_kept() {
+  for (Kept& each : kept_) {
+    if (!each.value.isTensor()) {
+      each.owner->setSlot(each.slot, each.value);
+      continue;
+    }
+    const c10::IValue present = each.owner->getSlot(each.slot);
+    const bool untouched = present.isTensor() && present.toTensor().is_same(each.given) &&
+                           version_of(each.given) == each.given_version;
+    if (untouched) continue;
+    each.given = each.value.toTensor().clone();
+    each.given_version = version_of(each.given);
+    each.owner->setSlot(each.slot, each.given);
+  }
 }
 
 /// Returns the name and the new shape of a buffer that has one, or nothing.
@@ -222,13 +285,15 @@ std::string Binding::rebind_buffers() {
   for (const Bound& each : bound_) {
     if (each.role != Role::buffer) continue;
     for (const Slot& slot : each.slots) {
-      const at::Tensor present = slot.get();
-      if (present.is_same(each.tensor)) continue;
+      const c10::IValue present = slot.get();
+      if (present.isTensor() && present.toTensor().is_same(each.tensor)) continue;
       slot.set(each.tensor);
-      if (present.sizes() == each.view.sizes()) {
-        each.view.copy_(present);
+      if (!present.isTensor()) {
+        reshaped = in_quotes(each.name) + " no tensor";
+      } else if (present.toTensor().sizes() == each.view.sizes()) {
+        each.view.copy_(present.toTensor());
       } else {
-        reshaped = in_quotes(each.name) + " the shape " + describe(shape(present));
+        reshaped = in_quotes(each.name) + " the shape " + describe(shape(present.toTensor()));
       }
     }
   }
@@ -236,9 +301,27 @@ std::string Binding::rebind_buffers() {
 }
 
 Bytes Binding::save() {
-  prepare(false);
+  set_mode(false);
   const Detached detached(bound_);
   return write_archive(module_);
+}
+
+Binding::Evaluating::Evaluating(Binding& binding, bool thoroughly)
+    : binding_(binding),
+      first_(thoroughly || binding.changes_parameters_ ? 0 : binding.trained_size_),
+      before_(binding.weights_.begin() + static_cast<std::ptrdiff_t>(first_), binding.weights_.end()) {
+  binding_.set_mode(false);
+}
+
+Binding::Evaluating::~Evaluating() {
+  binding_.rebind_buffers();
+  binding_.reset_kept();
+  float* const now = binding_.weights_.data() + first_;
+  if (before_.empty()) return;
+  if (first_ == 0 && std::memcmp(now, before_.data(), binding_.trained_size_ * sizeof(float)) != 0) {
+    binding_.changes_parameters_ = true;
+  }
+  std::copy(before_.begin(), before_.end(), now);
 }
 
 }  // namespace fl::libtorch

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include "common/base/bytes.h"
@@ -18,7 +21,7 @@ struct Slot {
   torch::jit::Module owner;
   std::string attribute;
 
-  at::Tensor get() const { return owner.attr(attribute).toTensor(); }
+  c10::IValue get() const { return owner.attr(attribute); }
   void set(const at::Tensor& tensor) const {
     torch::jit::Module module = owner;  // another handle of the same module
     module.setattr(attribute, tensor);
@@ -27,9 +30,12 @@ struct Slot {
 
 /// A TorchScript module whose trained parameters and float buffers are views of one flat fp32 vector.
 ///
-/// Tied tensors are bound once. Parameters that are frozen (requires_grad is false) stay outside the vector
-/// and as they are; integer buffers too. Everything floating becomes fp32. Neither copied nor moved, because
-/// the tensors point into it. One thread at a time.
+/// Tied tensors are bound once; a buffer that may be None is bound if it is not. Parameters that are frozen
+/// (requires_grad is false) stay outside the vector and as they are. Everything floating becomes fp32.
+/// Neither copied nor moved, because the tensors point into it. One thread at a time.
+///
+/// What is kept: buffers of other types, and attributes that are tensors or single values. They are outside
+/// the vector and have the archive's values whenever a run begins.
 class Binding {
  public:
   /// Throws Error(invalid_data) where there is nothing to train, and naming each parameter or buffer that
@@ -48,16 +54,16 @@ class Binding {
   /// "'a' and 'b'": the tensors that the archive stores in another type than fp32; empty if there are none.
   std::string converted_names() const;
 
-  /// To be called before the module runs: settles what a run that failed may have left, and puts the module
-  /// in training or evaluation mode.
-  void prepare(bool training);
-  /// Gives integer buffers, such as the count of batches of a normalisation layer, the archive's values, so
-  /// that a session of training depends on nothing that ran before it.
-  void reset_integer_buffers();
-  /// To be called after the module has run: where its code assigned a new tensor to a buffer instead of
-  /// changing it, the values are moved into the flat vector and the buffer is a view again. Throws
-  /// Error(invalid_data) naming a buffer that was given another shape; that one keeps its former values.
-  void settle();
+  /// While it lives the module may run in evaluation mode. At its end the vector and what is kept are as they
+  /// were at its beginning, whatever the code did to them.
+  class Evaluating;
+
+  /// To be called before the module runs in training mode.
+  void begin_training();
+  /// To be called after it has: where its code assigned a new tensor to a buffer instead of changing it, the
+  /// values are moved into the flat vector and the buffer is a view again. Throws Error(invalid_data) naming
+  /// a buffer that was given another shape or nothing; that one keeps its former values.
+  void end_training();
   /// Gives the vector the values it had before a run that failed, whatever that did to the buffers.
   void restore(std::span<const float> weights);
   /// An archive in evaluation mode, with the present weights.
@@ -72,18 +78,25 @@ class Binding {
     Role role = Role::trained;
   };
   struct Kept {
-    Slot slot;
-    at::Tensor value;
+    std::string name;
+    c10::intrusive_ptr<c10::ivalue::Object> owner;
+    std::size_t slot = 0;
+    c10::IValue value;  // the archive's
+    at::Tensor given;   // the copy of it that the module has, where it is a tensor
+    std::uint32_t given_version = 0;
   };
   class Detached;
 
   void collect();
   void collect_parameter(const std::string& name, const at::Tensor& tensor, const Slot& slot);
-  void collect_buffer(const std::string& name, const at::Tensor& tensor, const Slot& slot);
+  void collect_attributes(const std::string& path, const torch::jit::Module& owner);
+  void keep(const std::string& name, const c10::intrusive_ptr<c10::ivalue::Object>& owner, std::size_t slot);
   void bind_or_tie(const std::string& name, const at::Tensor& tensor, const Slot& slot, Role role);
   void refuse_shared_memory() const;
   void lay_out();
+  void set_mode(bool training);
   std::string rebind_buffers();
+  void reset_kept();
 
   torch::jit::Module module_;
   Layout layout_;
@@ -92,9 +105,25 @@ class Binding {
   std::optional<bool> training_;
   std::vector<Bound> bound_;
   std::vector<at::Tensor> parameters_;
-  std::vector<Kept> integer_buffers_;
+  std::vector<Kept> kept_;
+  bool changes_parameters_ = false;  // in evaluation mode
   std::vector<std::string> converted_;
-  std::vector<std::string> frozen_;
+  std::vector<std::pair<std::string, at::Tensor>> frozen_;
+};
+
+class Binding::Evaluating {
+ public:
+  /// `thoroughly` also guards the trained parameters, which costs a copy of them. Without, they are guarded
+  /// if some thorough evaluation before has seen them change.
+  Evaluating(Binding& binding, bool thoroughly);
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+  ~Evaluating();
+
+ private:
+  Binding& binding_;
+  std::size_t first_;  // of the elements that are guarded
+  std::vector<float> before_;
 };
 
 }  // namespace fl::libtorch

@@ -81,25 +81,35 @@ Score count_right(Loss loss, const at::Tensor& output, const at::Tensor& target)
   } else {
     return result;
   }
-  result.right = static_cast<double>(right.sum().item<std::int64_t>());
+  const std::int64_t examples = output.size(0);
+  const at::Tensor finite = at::isfinite(output).reshape({examples, -1}).all(1, true);
+  result.right =
+      static_cast<double>(right.reshape({examples, -1}).logical_and(finite).sum().item<std::int64_t>());
   result.answers = static_cast<double>(right.numel());
   return result;
 }
 
-void check_output(const at::Tensor& output, const TensorSpec& spec) {
+/// "the model gives [2, 5] for 2 examples"
+std::string given(const at::Tensor& output, std::int64_t count) {
+  if (count == 1) return "for one example the model gives " + shape_text(output);
+  return "the model gives " + shape_text(output) + " for " + std::to_string(count) + " examples";
+}
+
+void check_output(const at::Tensor& output, const TensorSpec& spec, std::int64_t count) {
   const std::string what = "output '" + spec.name + "'";
   if (spec.datatype != Datatype::fp32) {
     refuse(what + " is FP32, the contract says " + std::string(name(spec.datatype)));
   }
-  bool fits = output.dim() == static_cast<std::int64_t>(spec.shape.size());
+  const bool batched = output.dim() > 0 && output.size(0) == count;
+  bool fits = batched && output.dim() == static_cast<std::int64_t>(spec.shape.size());
   for (std::size_t i = 1; fits && i < spec.shape.size(); ++i) {
     fits = spec.shape[i] < 0 || output.size(static_cast<std::int64_t>(i)) == spec.shape[i];
   }
   if (fits) return;
   Shape shape = output.sizes().vec();
-  if (!shape.empty()) shape.front() = -1;
-  refuse("the model gives " + what + " the shape " + describe(shape) + ", the contract says " +
-         describe(spec.shape));
+  if (batched) shape.front() = -1;
+  refuse((count == 1 ? "for one example the model gives " : "the model gives ") + what + " the shape " +
+         describe(shape) + ", the contract says " + describe(spec.shape));
 }
 
 void check_against_labels(const at::Tensor& output, const TaskContract& contract) {
@@ -115,16 +125,14 @@ void check_against_labels(const at::Tensor& output, const TaskContract& contract
 /// What the losses that go by the first output ask of it.
 void check_against_loss(const at::Tensor& output, const TaskContract& contract, std::int64_t count) {
   if (output.dim() == 0 || output.size(0) != count) {
-    refuse("the model gives " + shape_text(output) + " for " + std::to_string(count) +
-           " examples; the first dimension must be the batch");
+    refuse(given(output, count) + "; the first dimension must be the batch");
   }
   if (!output.is_floating_point()) {
     refuse("the model gives " + std::string(c10::toString(output.scalar_type())) + " values, the loss " +
            std::string(name(contract.loss)) + " needs FP32");
   }
   if (contract.loss == Loss::cross_entropy && output.dim() != 2) {
-    refuse("the model gives " + shape_text(output) + " for " + std::to_string(count) +
-           " examples, cross_entropy needs [" + std::to_string(count) + ", classes]");
+    refuse(given(output, count) + ", cross_entropy needs [" + std::to_string(count) + ", classes]");
   }
   check_against_labels(output, contract);
 }
@@ -172,7 +180,7 @@ void check_outputs(const std::vector<at::Tensor>& outputs, const TaskContract& c
     refuse("the model gives " + counted(outputs.size(), "output") + ", the contract names " +
            std::to_string(contract.outputs.size()));
   }
-  for (std::size_t i = 0; i < outputs.size(); ++i) check_output(outputs[i], contract.outputs[i]);
+  for (std::size_t i = 0; i < outputs.size(); ++i) check_output(outputs[i], contract.outputs[i], count);
 }
 
 }  // namespace fl::libtorch

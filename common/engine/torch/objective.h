@@ -23,8 +23,9 @@ at::Tensor mean_loss(const torch::jit::Module& module, Loss loss, const std::vec
 
 /// What an evaluation adds up.
 struct Score {
-  double loss = 0.0;   ///< Mean over the batch.
-  double right = 0.0;  ///< Answers that are right, of `answers`.
+  double loss = 0.0;  ///< Mean over the batch.
+  double right =
+      0.0;  ///< Answers that are right, of `answers`; none where an example's output is not finite.
   double answers = 0.0;
 };
 

@@ -27,56 +27,63 @@ double sum_of_squares(std::span<const float> values) {
 
 FlatOptimizer::FlatOptimizer(const TrainingPlan& plan, double learning_rate, std::span<float> weights,
                              std::span<const float> start)
-    : plan_(plan), learning_rate_(static_cast<float>(learning_rate)), weights_(weights), start_(start) {
+    : plan_(plan), learning_rate_(learning_rate), weights_(weights), start_(start) {
   const bool adam = plan.optimizer == Optimizer::adam;
   if (adam || plan.momentum != 0.0) first_moment_.resize(weights.size());
   if (adam) second_moment_.resize(weights.size());
 }
 
-void FlatOptimizer::step(std::span<const std::span<const float>> gradients) {
-  ++steps_;
+void FlatOptimizer::step(std::span<const Gradient> gradients) {
+  steps_.resize(gradients.size());
   const float clip = clip_factor(gradients);
   std::size_t offset = 0;
-  for (const std::span<const float> gradient : gradients) {
-    const std::span<const float> whole = with_proximal_term(offset, gradient);
-    if (plan_.optimizer == Optimizer::adam) {
-      step_adam(offset, whole, clip);
-    } else {
-      step_sgd(offset, whole, clip);
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const std::span<const float> whole = with_proximal_term(offset, gradients[i]);
+    if (!whole.empty()) {
+      ++steps_[i];
+      if (plan_.optimizer == Optimizer::adam) {
+        step_adam(offset, whole, clip, steps_[i]);
+      } else {
+        step_sgd(offset, whole, clip);
+      }
     }
-    offset += gradient.size();
+    offset += gradients[i].count;
   }
 }
 
-std::span<const float> FlatOptimizer::with_proximal_term(std::size_t offset,
-                                                         std::span<const float> gradient) {
-  if (plan_.proximal_mu == 0.0) return gradient;
+/// Empty where the parameter is to be left alone.
+std::span<const float> FlatOptimizer::with_proximal_term(std::size_t offset, const Gradient& gradient) {
+  const bool given = gradient.values != nullptr;
+  if (plan_.proximal_mu == 0.0) return {gradient.values, given ? gradient.count : 0};
   const auto mu = static_cast<float>(plan_.proximal_mu);
   const float* weights = weights_.data() + offset;
   const float* start = start_.data() + offset;
-  if (scratch_.size() < gradient.size()) scratch_.resize(gradient.size());
-  for (std::size_t i = 0; i < gradient.size(); ++i) scratch_[i] = gradient[i] + mu * (weights[i] - start[i]);
-  return std::span<const float>(scratch_).first(gradient.size());
+  if (scratch_.size() < gradient.count) scratch_.resize(gradient.count);
+  for (std::size_t i = 0; i < gradient.count; ++i) {
+    scratch_[i] = (given ? gradient.values[i] : 0.0F) + mu * (weights[i] - start[i]);
+  }
+  return std::span<const float>(scratch_).first(gradient.count);
 }
 
 /// What clip_grad_norm_ multiplies gradients with.
-float FlatOptimizer::clip_factor(std::span<const std::span<const float>> gradients) {
+float FlatOptimizer::clip_factor(std::span<const Gradient> gradients) {
   if (plan_.gradient_clip == 0.0) return 1.0F;
   double total = 0.0;
   std::size_t offset = 0;
-  for (const std::span<const float> gradient : gradients) {
+  for (const Gradient& gradient : gradients) {
     total += sum_of_squares(with_proximal_term(offset, gradient));
-    offset += gradient.size();
+    offset += gradient.count;
   }
   return static_cast<float>(std::min(1.0, plan_.gradient_clip / (std::sqrt(total) + 1e-6)));
 }
 
 void FlatOptimizer::step_sgd(std::size_t offset, std::span<const float> gradient, float clip) {
+  const auto rate = static_cast<float>(learning_rate_);
   const auto decay = static_cast<float>(plan_.weight_decay);
   float* weights = weights_.data() + offset;
   if (first_moment_.empty()) {
     for (std::size_t i = 0; i < gradient.size(); ++i) {
-      weights[i] -= learning_rate_ * (clip * gradient[i] + decay * weights[i]);
+      weights[i] -= rate * (clip * gradient[i] + decay * weights[i]);
     }
     return;
   }
@@ -84,25 +91,29 @@ void FlatOptimizer::step_sgd(std::size_t offset, std::span<const float> gradient
   float* velocity = first_moment_.data() + offset;
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     velocity[i] = momentum * velocity[i] + (clip * gradient[i] + decay * weights[i]);
-    weights[i] -= learning_rate_ * velocity[i];
+    weights[i] -= rate * velocity[i];
   }
 }
 
-void FlatOptimizer::step_adam(std::size_t offset, std::span<const float> gradient, float clip) {
+void FlatOptimizer::step_adam(std::size_t offset, std::span<const float> gradient, float clip,
+                              std::uint64_t count) {
   const auto decay = static_cast<float>(plan_.weight_decay);
   const auto beta1 = static_cast<float>(plan_.beta1);
   const auto beta2 = static_cast<float>(plan_.beta2);
-  const auto count = static_cast<double>(steps_);
-  const auto step_size = static_cast<float>(learning_rate_ / (1.0 - std::pow(plan_.beta1, count)));
-  const auto scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(plan_.beta2, count)));
+  // In double before they are floats, because for a beta near 1 a float has few digits of 1 - beta.
+  const auto rest1 = static_cast<float>(1.0 - plan_.beta1);
+  const auto rest2 = static_cast<float>(1.0 - plan_.beta2);
+  const auto steps = static_cast<double>(count);
+  const auto step_size = static_cast<float>(learning_rate_ / (1.0 - std::pow(plan_.beta1, steps)));
+  const auto scale = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(plan_.beta2, steps)));
   const auto epsilon = static_cast<float>(plan_.epsilon);
   float* weights = weights_.data() + offset;
   float* first = first_moment_.data() + offset;
   float* second = second_moment_.data() + offset;
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     const float value = clip * gradient[i] + decay * weights[i];
-    first[i] = beta1 * first[i] + (1.0F - beta1) * value;
-    second[i] = beta2 * second[i] + (1.0F - beta2) * value * value;
+    first[i] = beta1 * first[i] + rest1 * value;
+    second[i] = beta2 * second[i] + rest2 * value * value;
     weights[i] -= step_size * first[i] / (std::sqrt(second[i]) * scale + epsilon);
   }
 }

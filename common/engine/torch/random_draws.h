@@ -7,20 +7,22 @@
 
 namespace fl::libtorch {
 
-/// Gives a training session random numbers of its own although libtorch has one generator for the whole
-/// process: for as long as a batch's forward pass runs, the generator holds the session's state, other
-/// sessions that draw wait, and afterwards the process has its own state back.
+/// Gives a training session, or an answer, random numbers of its own although libtorch has one generator for
+/// the whole process: for as long as a forward pass runs, the generator holds the session's state, others
+/// that draw wait, and afterwards the process has its own state back.
 ///
-/// A model whose first batch draws nothing is taken for one that never does and runs beside others.
+/// A model whose first pass draws nothing is taken for one that never does and runs beside others.
 class RandomDraws {
  public:
   explicit RandomDraws(std::uint64_t seed);
 
   /// Runs a forward pass.
-  at::Tensor run(const std::function<at::Tensor()>& forward);
+  void run(const std::function<void()>& forward);
+  /// Whether the first pass drew; true before it.
+  bool draws() const { return draws_; }
 
  private:
-  at::Tensor run_with_own_state(const std::function<at::Tensor()>& forward);
+  void run_with_own_state(const std::function<void()>& forward);
 
   at::Tensor state_;
   bool draws_ = true;

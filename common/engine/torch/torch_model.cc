@@ -1,7 +1,5 @@
-#include <array>
 #include <string>
 
-#include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include "common/base/error.h"
@@ -12,7 +10,9 @@
 #include "common/engine/torch/fit.h"
 #include "common/engine/torch/objective.h"
 #include "common/engine/torch/open_model.h"
+#include "common/engine/torch/random_draws.h"
 #include "common/engine/torch/training.h"
+#include "common/engine/torch/trial.h"
 #include "common/engine/torch/types.h"
 
 namespace fl::libtorch {
@@ -20,22 +20,15 @@ namespace {
 
 constexpr const char* running = "running the archive's code";
 
-/// Examples in the trial batch of open: more than one, so that an output without a batch dimension shows.
-constexpr std::int64_t trial_batch = 2;
-/// Sizes that dimensions of any size are tried with, in this order.
-constexpr std::array<std::int64_t, 3> trial_sizes = {32, 256, 1};
-
 class TorchModel final : public Model {
  public:
   TorchModel(const torch::jit::Module& module, const TaskContract& contract)
       : binding_(std::make_unique<Binding>(module)), contract_(contract) {}
 
-  /// Runs the module once and learns how many classes there are.
-  void try_on_zeros();
-
   const Layout& layout() const override { return binding_->layout(); }
   std::span<float> weights() override { return binding_->weights(); }
 
+  void try_out() override;
   std::vector<Tensor> predict(std::span<const TensorView> inputs) override;
   TrainingResult train(const Examples& examples, const TrainingPlan& plan, const TrainingSession& session,
                        const ProgressCallback& progress) override;
@@ -43,78 +36,43 @@ class TorchModel final : public Model {
   Bytes save() const override;
 
  private:
-  std::vector<at::Tensor> run(std::vector<c10::IValue> inputs);
-  std::vector<at::Tensor> run_on_zeros(std::int64_t any_size);
+  std::vector<at::Tensor> answer(const std::vector<c10::IValue>& inputs);
 
   std::unique_ptr<Binding> binding_;
   TaskContract contract_;
   std::int64_t classes_ = 0;
+  bool draws_ = true;  // random numbers, in evaluation mode
 };
 
-std::vector<at::Tensor> TorchModel::run(std::vector<c10::IValue> inputs) {
-  const at::NoGradGuard no_gradient;
-  binding_->prepare(false);
-  std::vector<at::Tensor> outputs = forward(binding_->module(), std::move(inputs));
-  binding_->settle();
-  return outputs;
-}
-
-std::vector<at::Tensor> TorchModel::run_on_zeros(std::int64_t any_size) {
-  std::vector<c10::IValue> inputs;
-  for (const TensorSpec& spec : contract_.inputs) {
-    Shape shape = spec.shape;
-    for (std::int64_t& size : shape) size = size < 0 ? any_size : size;
-    shape.front() = trial_batch;
-    const at::ScalarType type = is_floating(spec.datatype) ? at::kFloat : scalar_type(spec.datatype);
-    inputs.emplace_back(at::zeros(shape, type));
-  }
-  return run(std::move(inputs));
-}
-
-bool has_dimension_of_any_size(const TaskContract& contract) {
-  for (const TensorSpec& spec : contract.inputs) {
-    for (std::size_t i = 1; i < spec.shape.size(); ++i) {
-      if (spec.shape[i] < 0) return true;
-    }
-  }
-  return false;
-}
-
-/// What to add where the trial failed because the model was made fp32.
-std::string about_conversion(const Binding& binding) {
-  const std::string names = binding.converted_names();
-  if (names.empty()) return "";
-  return " (it stores " + names + " in another type than fp32 and must run on fp32; convert the model with " +
-         "model.float() before scripting it)";
-}
-
-void TorchModel::try_on_zeros() {
-  std::vector<at::Tensor> outputs;
-  const std::size_t tries = has_dimension_of_any_size(contract_) ? trial_sizes.size() : 1;
-  std::string first_failure;
-  for (std::size_t i = 0; i < tries && outputs.empty(); ++i) {
-    try {
-      outputs = guarded("trying the archive on zeros", [&] { return run_on_zeros(trial_sizes[i]); });
-    } catch (const Error& failure) {
-      if (first_failure.empty()) first_failure = failure.what();
-    }
-  }
-  if (outputs.empty()) throw Error(ErrorCode::invalid_data, first_failure + about_conversion(*binding_));
-  check_outputs(outputs, contract_, trial_batch);
-  if (contract_.loss == Loss::cross_entropy) classes_ = outputs.front().size(1);
+void TorchModel::try_out() {
+  const Trial trial = guarded("trying the model", [&] {
+    use_one_thread();
+    return libtorch::try_out(*binding_, contract_);
+  });
+  classes_ = trial.classes;
+  draws_ = trial.draws;
 }
 
 std::vector<Tensor> TorchModel::predict(std::span<const TensorView> inputs) {
   check_inputs(inputs, contract_);
   return guarded(running, [&] {
     use_one_thread();
+    const at::NoGradGuard no_gradient;
     std::vector<c10::IValue> tensors;
     tensors.reserve(inputs.size());
     for (const TensorView& input : inputs) tensors.emplace_back(copy_in(input));
+    const Binding::Evaluating evaluating(*binding_, false);
     std::vector<Tensor> result;
-    for (const at::Tensor& output : run(std::move(tensors))) result.push_back(copy_out(output));
+    for (const at::Tensor& output : answer(tensors)) result.push_back(copy_out(output));
     return result;
   });
+}
+
+std::vector<at::Tensor> TorchModel::answer(const std::vector<c10::IValue>& inputs) {
+  if (!draws_) return forward(binding_->module(), inputs);
+  std::vector<at::Tensor> outputs;
+  RandomDraws(answers_seed).run([&] { outputs = forward(binding_->module(), inputs); });
+  return outputs;
 }
 
 TrainingResult TorchModel::train(const Examples& examples, const TrainingPlan& plan,
@@ -183,7 +141,7 @@ std::unique_ptr<Model> open_model(ByteView archive, const TaskContract& contract
     const torch::jit::Module module = read_archive(archive);
     check_methods(module, contract);
     auto model = std::make_unique<TorchModel>(module, contract);
-    model->try_on_zeros();
+    model->try_out();
     return std::unique_ptr<Model>(std::move(model));
   });
 }

@@ -2,10 +2,8 @@
 
 #include <cmath>
 #include <limits>
-#include <mutex>
 #include <numeric>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
@@ -26,11 +24,6 @@ constexpr std::size_t evaluation_batch = 128;
 
 /// The part of a session's seed that its model draws from; epochs, which start at 1, shuffle with others.
 constexpr std::uint64_t draws_part = 0;
-
-std::mutex& generator_mutex() {
-  static std::mutex mutex;  // beside libtorch's generator, of which there is one
-  return mutex;
-}
 
 /// A running mean over examples.
 struct Mean {
@@ -75,8 +68,8 @@ class Session {
   Feed feed_;
   RandomDraws draws_;
   FlatOptimizer optimizer_;
-  std::vector<at::Tensor> held_;  // the gradients of one step
-  std::vector<std::span<const float>> gradients_;
+  std::vector<at::Tensor> held_;  // the gradients, while a step goes by them
+  std::vector<Gradient> gradients_;
 };
 
 TrainingResult Session::run(const ProgressCallback& progress) {
@@ -104,8 +97,8 @@ TrainingResult Session::run(const ProgressCallback& progress) {
 
 double Session::train_batch(std::span<const std::int64_t> numbers) {
   feed_.load(numbers);
-  const at::Tensor loss =
-      draws_.run([this] { return mean_loss(binding_.module(), loss_, feed_.inputs(), feed_.target()); });
+  at::Tensor loss;
+  draws_.run([&] { loss = mean_loss(binding_.module(), loss_, feed_.inputs(), feed_.target()); });
   if (!loss.requires_grad()) {
     throw Error(ErrorCode::invalid_data, "the loss does not depend on any trained parameter");
   }
@@ -116,19 +109,20 @@ double Session::train_batch(std::span<const std::int64_t> numbers) {
 
 /// The gradients are taken from the tensors, so that the next backward pass need not add to them.
 void Session::step() {
-  held_.clear();
   gradients_.clear();
   for (const at::Tensor& parameter : binding_.parameters()) {
     at::Tensor& gradient = parameter.mutable_grad();
+    const auto count = static_cast<std::size_t>(parameter.numel());
     if (!gradient.defined()) {
-      held_.push_back(at::zeros_like(parameter));
-    } else {
-      held_.push_back(gradient.is_sparse() ? gradient.to_dense() : gradient.contiguous());
+      gradients_.push_back({count, nullptr});
+      continue;
     }
+    held_.push_back(gradient.is_sparse() ? gradient.to_dense() : gradient.contiguous());
     gradient.reset();
-    gradients_.emplace_back(held_.back().data_ptr<float>(), static_cast<std::size_t>(held_.back().numel()));
+    gradients_.push_back({count, held_.back().data_ptr<float>()});
   }
   optimizer_.step(gradients_);
+  held_.clear();
 }
 
 void Session::undo() {
@@ -144,42 +138,14 @@ void refuse_infinite(std::span<const float> weights) {
 
 }  // namespace
 
-RandomDraws::RandomDraws(std::uint64_t seed)
-    : state_(at::make_generator<at::CPUGeneratorImpl>(seed).get_state()) {}
-
-at::Tensor RandomDraws::run(const std::function<at::Tensor()>& forward) {
-  if (!draws_) return forward();
-  const at::Tensor before = state_;
-  at::Tensor result = run_with_own_state(forward);
-  if (!tried_) draws_ = !at::equal(before, state_);
-  tried_ = true;
-  return result;
-}
-
-at::Tensor RandomDraws::run_with_own_state(const std::function<at::Tensor()>& forward) {
-  const std::lock_guard lock(generator_mutex());
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  struct Restored {
-    at::Generator& generator;
-    at::Tensor state;
-    ~Restored() { generator.set_state(state); }
-  };
-  const Restored restored{generator, generator.get_state()};
-  generator.set_state(state_);
-  at::Tensor result = forward();
-  state_ = generator.get_state();
-  return result;
-}
-
 TrainingResult train(Binding& binding, Loss loss, const Examples& examples, const TrainingPlan& plan,
                      const TrainingSession& session, const ProgressCallback& progress) {
   const at::AutoGradMode gradients(true);
-  binding.prepare(true);
-  binding.reset_integer_buffers();
+  binding.begin_training();
   Session run(binding, loss, examples, plan, session);
   try {
     const TrainingResult result = run.run(progress);
-    binding.settle();
+    binding.end_training();
     refuse_infinite(binding.weights());
     return result;
   } catch (...) {
@@ -190,7 +156,8 @@ TrainingResult train(Binding& binding, Loss loss, const Examples& examples, cons
 
 Evaluation evaluate(Binding& binding, Loss loss, const Examples& examples) {
   const at::NoGradGuard no_gradient;
-  binding.prepare(false);
+  const Binding::Evaluating evaluating(binding, true);
+  RandomDraws draws(answers_seed);
   std::vector<std::int64_t> numbers(examples.count());
   std::iota(numbers.begin(), numbers.end(), 0);
   Feed feed(examples, std::min(evaluation_batch, numbers.size()));
@@ -199,12 +166,12 @@ Evaluation evaluate(Binding& binding, Loss loss, const Examples& examples) {
   for (std::size_t begin = 0; begin < numbers.size(); begin += evaluation_batch) {
     const std::size_t count = std::min(evaluation_batch, numbers.size() - begin);
     feed.load(std::span<const std::int64_t>(numbers).subspan(begin, count));
-    const Score batch = score(binding.module(), loss, feed.inputs(), feed.target());
+    Score batch;
+    draws.run([&] { batch = score(binding.module(), loss, feed.inputs(), feed.target()); });
     mean.add(batch.loss, count);
     total.right += batch.right;
     total.answers += batch.answers;
   }
-  binding.settle();
   Evaluation result;
   result.examples = examples.count();
   result.loss = mean.value();

@@ -90,8 +90,9 @@ void check_trains_as_pytorch(const PythonArchives& archives, const std::string& 
 TEST_CASE("archives of real PyTorch train here as they train there") {
   const auto archives = PythonArchives::find();
   if (!archives) return;
-  for (const char* name : {"mlp", "batchnorm", "cumulative_batchnorm", "two_inputs", "tied", "sparse",
-                           "images", "channels_last", "frozen", "double", "reassigned"}) {
+  for (const char* name :
+       {"mlp", "batchnorm", "cumulative_batchnorm", "two_inputs", "tied", "sparse", "images", "channels_last",
+        "frozen", "double", "reassigned", "optional_buffer", "complex_buffer"}) {
     check_trains_as_pytorch(*archives, name);
   }
   check_trains_as_pytorch(*archives, "own_loss", Loss::own);
@@ -208,7 +209,7 @@ TEST_CASE("a half precision archive whose code insists on it is refused by name"
   const auto archives = PythonArchives::find();
   if (!archives) return;
   const std::string sentence = refusal(*archives, "casts_to_half");
-  CHECK(sentence.rfind("trying the archive on zeros: ", 0) == 0);
+  CHECK(sentence.rfind("the model does not take its inputs as declared: x is FP32 [2, 6]; ", 0) == 0);
   CHECK(sentence.find("it stores 'first.weight', 'first.bias', 'second.weight' and 'second.bias' in another "
                       "type than fp32") != std::string::npos);
 }
@@ -227,6 +228,10 @@ TEST_CASE("archives that cannot be trained are refused with what to do") {
         "torch.jit.script(model).save(\"model.pt\")");
   CHECK(refusal(*archives, "overlapping") ==
         "'first' and 'second' share part of their memory; clone one of them before scripting the model");
+  CHECK(refusal(*archives, "sharing_attribute") ==
+        "'linear.weight' and 'row' share part of their memory; clone one of them before scripting the model");
+  CHECK(refusal(*archives, "sharing_frozen") ==
+        "'first.weight' and 'row' share part of their memory; clone one of them before scripting the model");
 }
 
 TEST_CASE("outputs that the loss cannot use are refused") {

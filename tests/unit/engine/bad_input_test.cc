@@ -74,7 +74,8 @@ TEST_CASE("a model that gives another number of outputs than there are labels is
 TEST_CASE("a model whose input does not fit the data is refused") {
   const std::string sentence =
       refusal_to_open(engine().build({"mlp", {6}, 5, {}, 0}, 1), contract_for(Loss::cross_entropy, {7}, 5));
-  CHECK(sentence.rfind("trying the archive on zeros: ", 0) == 0);
+  CHECK(sentence.rfind("the model does not take its inputs as declared: x is FP32 [2, 7]; running it said: ",
+                       0) == 0);
   CHECK(sentence.find("(2x7 and 6x64)") != std::string::npos);
   CHECK(sentence.find('\n') == std::string::npos);
 }

@@ -2,7 +2,9 @@
 
     make_archives.py write FOLDER
         one FOLDER/NAME.pt per model below; for those that PyTorch trains here as well also NAME.inputs
-        (raw fp32 or int64), NAME.targets and NAME.trained: the flat vector after the training.
+        (raw fp32 or int64), NAME.targets and NAME.trained: the flat vector after the training; for some also
+        NAME.PLAN, the same after training by one of the plans below on the batches that FOLDER/batches lists,
+        one a line.
     make_archives.py compare FOLDER
         loads each FOLDER/NAME.pt in PyTorch and writes FOLDER/NAME.same: 1 where it answers the raw fp32
         NAME.inputs of shape NAME.shape as NAME.outputs says, to within 1e-5, else 0.
@@ -10,8 +12,10 @@
 Exits with 77 where there is no PyTorch.
 """
 
+import copy
 import pathlib
 import sys
+from typing import Optional
 
 try:
     import torch
@@ -230,6 +234,156 @@ class ChangesInput(Mlp):
         return self.second(torch.relu(self.first(x.mul_(2))))
 
 
+class Squeezed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 1)
+
+    def forward(self, x):
+        return self.linear(x).squeeze()
+
+
+class Standardised(nn.Module):
+    """Takes windows of any length, of which it needs 9 samples that are not all the same."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(6, 8, 9)
+        self.output = nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = (x - x.mean(2, keepdim=True)) / x.std(2, keepdim=True)
+        return self.output(torch.relu(self.conv(x)).mean(2))
+
+
+class Infinite(Mlp):
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x))) / (x - x).sum(1, keepdim=True)
+
+
+class NanAbove(Mlp):
+    """Answers NaN for examples whose first value is above 1."""
+
+    def forward(self, x):
+        y = self.second(torch.relu(self.first(x)))
+        return torch.where(x[:, :1] > 1.0, torch.full_like(y, float("nan")), y)
+
+
+class UsedOnce(Mlp):
+    """Has a branch that only the first batch of a training goes through."""
+
+    def __init__(self):
+        super().__init__()
+        self.extra = nn.Linear(6, 2)
+        self.calls = 0
+
+    def forward(self, x):
+        y = self.second(torch.relu(self.first(x)))
+        if self.training:
+            if self.calls == 0:
+                y = y + self.extra(x)
+            self.calls = self.calls + 1
+        return y
+
+
+class OptionalBuffer(nn.Module):
+    mean: Optional[torch.Tensor]
+    nothing: Optional[torch.Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.register_buffer("mean", torch.zeros(6))
+        self.register_buffer("nothing", None)
+
+    def forward(self, x):
+        mean = self.mean
+        assert mean is not None
+        if self.training:
+            mean = 0.5 * mean + 0.5 * x.mean(0).detach()
+            self.mean = mean
+        return self.linear(x - mean)
+
+
+class ComplexBuffer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.register_buffer("turn", torch.full((6,), 1j))
+
+    def forward(self, x):
+        return self.linear((x * self.turn).imag)
+
+
+class Counting(nn.Module):
+    """Counts whatever it sees, in evaluation mode too, in every way there is."""
+
+    seen: Optional[torch.Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.register_buffer("total", torch.zeros(6))
+        self.register_buffer("seen", None)
+        self.register_buffer("batches", torch.tensor(0))
+        self.plain = torch.tensor(0)
+        self.calls = 0
+
+    def forward(self, x):
+        y = self.linear(x + self.total) + self.batches + self.plain + self.calls
+        seen = self.seen
+        if seen is not None:
+            y = y + seen.sum()
+        self.total += x.detach().mean(0)
+        self.seen = x.detach().mean(0)
+        self.batches += 1
+        self.plain = self.plain + 1
+        self.calls += 1
+        return y
+
+
+class Halving(Mlp):
+    """Changes its weights whenever it runs."""
+
+    def forward(self, x):
+        self.second.weight.data.mul_(0.5)
+        return self.second(torch.relu(self.first(x)))
+
+
+class Noisy(Mlp):
+    """Draws random numbers in evaluation mode too."""
+
+    def forward(self, x):
+        return self.second(F.dropout(torch.relu(self.first(x)), 0.5, True))
+
+
+class SharingAttribute(nn.Module):
+    """Looks at part of its weights through an attribute."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.row = self.linear.weight.detach()[1]
+
+    def forward(self, x):
+        return self.linear(x) + self.row.sum()
+
+
+class SharingFrozen(Mlp):
+    def __init__(self):
+        super().__init__()
+        self.row = nn.Parameter(self.first.weight.detach()[1], requires_grad=False)
+
+
+class SparseParameter(Mlp):
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Parameter(torch.eye(6).to_sparse())
+
+    def forward(self, x):
+        return self.second(torch.relu(self.first(torch.sparse.mm(self.mix, x.t()).t())))
+
+
 def frozen():
     model = Mlp()
     for parameter in model.first.parameters():
@@ -251,7 +405,11 @@ def models():
         "casts_to_half": CastsToHalf().half(), "overlapping": Overlapping(), "picky": Picky(),
         "no_gradient": NoGradient(), "changes_input": ChangesInput(), "frozen": frozen(),
         "all_frozen": all_frozen(), "half": Mlp().half(), "double": Mlp().double(),
-        "bfloat16": Mlp().bfloat16(),
+        "bfloat16": Mlp().bfloat16(), "squeezed": Squeezed(), "standardised": Standardised(),
+        "infinite": Infinite(), "nan_above": NanAbove(), "used_once": UsedOnce(),
+        "optional_buffer": OptionalBuffer(), "complex_buffer": ComplexBuffer(), "counting": Counting(),
+        "halving": Halving(), "noisy": Noisy(), "sparse_parameter": SparseParameter(),
+        "sharing_attribute": SharingAttribute(), "sharing_frozen": SharingFrozen(),
         "channels_last": Images().to(memory_format=torch.channels_last),
     }
 
@@ -276,7 +434,19 @@ def inputs_of(name):
 
 
 TRAINED = ["batchnorm", "cumulative_batchnorm", "two_inputs", "two_inputs_own_loss", "tied", "sparse", "mlp",
-           "images", "channels_last", "own_loss", "reassigned", "frozen", "double"]
+           "images", "channels_last", "own_loss", "reassigned", "frozen", "double", "optional_buffer",
+           "complex_buffer"]
+
+# By plan: the optimiser, the largest norm of a gradient, and mu of the proximal term.
+PLANS = {
+    "momentum": (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01), 0.1, 0.0),
+    "adam": (lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.01), 0.0, 0.0),
+    "slow_adam": (lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.9999, 0.9999999)), 0.0, 0.0),
+    "proximal": (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5), 0.0, 0.5),
+    "everything": (lambda p: torch.optim.Adam(p, lr=0.01, eps=1e-4, weight_decay=0.01), 0.1, 0.5),
+}
+
+TRAINED_BY_PLAN = ["mlp", "batchnorm", "used_once"]
 
 
 def train(model, inputs, target):
@@ -295,6 +465,32 @@ def train(model, inputs, target):
         optimizer.step()
 
 
+def train_by_plan(model, inputs, target, plan, batches):
+    make_optimizer, clip, mu = PLANS[plan]
+    model.train()
+    parameters = list(model.parameters())
+    start = [parameter.detach().clone() for parameter in parameters]
+    optimizer = make_optimizer(parameters)
+    for batch in batches:
+        optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(inputs[batch]), target[batch])
+        if mu > 0:
+            loss = loss + mu / 2 * sum(((p - s) ** 2).sum() for p, s in zip(parameters, start))
+        loss.backward()
+        if clip > 0:
+            nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+
+
+def write_by_plan(folder, name, model, inputs, target):
+    lines = pathlib.Path(folder, "batches").read_text().splitlines()
+    batches = [[int(number) for number in line.split()] for line in lines]
+    for plan in PLANS:
+        trained = copy.deepcopy(model)
+        train_by_plan(trained, inputs, target, plan, batches)
+        write_raw(f"{folder}/{name}.{plan}", flat(trained))
+
+
 def write_raw(path, tensor):
     tensor.contiguous().numpy().tofile(path)
 
@@ -304,11 +500,15 @@ def write(folder):
     torch.set_num_threads(1)
     for name, model in models().items():
         torch.jit.script(model).save(f"{folder}/{name}.pt")
+        if name not in TRAINED + TRAINED_BY_PLAN:
+            continue
+        inputs, target = inputs_of(name)
+        for i, each in enumerate(inputs):
+            write_raw(f"{folder}/{name}.inputs{i}", each)
+        write_raw(f"{folder}/{name}.targets", target)
+        if name in TRAINED_BY_PLAN:
+            write_by_plan(folder, name, model, inputs[0], target)
         if name in TRAINED:
-            inputs, target = inputs_of(name)
-            for i, each in enumerate(inputs):
-                write_raw(f"{folder}/{name}.inputs{i}", each)
-            write_raw(f"{folder}/{name}.targets", target)
             if name == "double":
                 inputs = [each.double() for each in inputs]
             train(model, inputs, target)

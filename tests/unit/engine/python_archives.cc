@@ -3,12 +3,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <numeric>
 #include <sys/file.h>
 
 #include <doctest/doctest.h>
 
 #include "common/base/error.h"
 #include "common/base/files.h"
+#include "common/base/random.h"
 #include "tests/support/temporary_folder.h"
 
 namespace fl::test {
@@ -21,6 +23,22 @@ bool run_script(const std::string& arguments) {
   return std::system(command.c_str()) == 0;  // NOLINT(concurrency-mt-unsafe,cert-env33-c)
 }
 
+/// The batches of a session, as Model::train() cuts 24 examples: an order of each epoch's own.
+std::string batches() {
+  std::string lines;
+  for (std::uint64_t epoch = 1; epoch <= PythonArchives::epochs; ++epoch) {
+    std::vector<int> order(24);
+    std::iota(order.begin(), order.end(), 0);
+    Random random(derive_seed(PythonArchives::seed, epoch));
+    random.shuffle(order);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const bool ends = (i + 1) % PythonArchives::batch_size == 0 || i + 1 == order.size();
+      lines += std::to_string(order[i]) + (ends ? "\n" : " ");
+    }
+  }
+  return lines;
+}
+
 /// Tests are processes of their own and run at the same time, so the first one locks the others out.
 bool written(const fs::path& folder) {
   fs::create_directories(folder);
@@ -28,6 +46,7 @@ bool written(const fs::path& folder) {
   if (::flock(lock.get(), LOCK_EX) != 0) throw_system_error(errno, "locking " + folder.string());
   const fs::path mark = folder / "written";
   if (fs::exists(mark) && fs::last_write_time(mark) > fs::last_write_time(FL_TEST_SCRIPT)) return true;
+  write_file_atomically(folder / "batches", as_bytes(batches()));
   if (!run_script("write " + folder.string())) return false;
   write_file_atomically(mark, as_bytes(std::string_view("yes")));
   return true;
@@ -77,6 +96,10 @@ Examples PythonArchives::examples(const std::string& name) const {
 
 std::vector<float> PythonArchives::trained(const std::string& name) const {
   return values_of<float>(read_file(folder_ / (name + ".trained")));
+}
+
+std::vector<float> PythonArchives::trained(const std::string& name, const std::string& plan) const {
+  return values_of<float>(read_file(folder_ / (name + "." + plan)));
 }
 
 std::vector<bool> same_in_python(const std::vector<Answered>& answered) {

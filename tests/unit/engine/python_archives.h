@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -20,6 +21,12 @@ class PythonArchives {
   Examples examples(const std::string& name) const;
   /// The flat vector after that training.
   std::vector<float> trained(const std::string& name) const;
+  /// The flat vector after training by one of the script's plans, for `epochs` epochs of batches of
+  /// `batch_size` in the order of a session with `seed`.
+  std::vector<float> trained(const std::string& name, const std::string& plan) const;
+  static constexpr std::uint32_t epochs = 3;
+  static constexpr std::uint32_t batch_size = 5;
+  static constexpr std::uint64_t seed = 9;
 
  private:
   std::filesystem::path folder_;

@@ -101,3 +101,13 @@ TEST_CASE("roles have names") {
   CHECK(name(Role::buffer) == "buffer");
   CHECK(name(Role::personal) == "personal");
 }
+
+TEST_CASE("weights are read from exactly their bytes (I8)") {
+  const Weights weights{1.5F, -2.0F, 3.0F};
+  CHECK(weights_from(as_bytes(weights), 3) == weights);
+  CHECK(weights_from({}, 0).empty());
+  CHECK(contains(refusal(ErrorCode::invalid_data, [&] { weights_from(as_bytes(weights), 4); }),
+                 "12 bytes of weights, the model has 16"));
+  CHECK(contains(refusal(ErrorCode::invalid_data, [&] { weights_from(as_bytes(weights).first(11), 3); }),
+                 "11 bytes of weights, the model has 12"));
+}

@@ -46,6 +46,7 @@ TEST_CASE("a plan out of range is refused by key and value and range (I9)") {
   CHECK(contains(refused_training([](auto& plan) { plan.beta1 = -0.1; }), "beta1 is -0.1"));
   CHECK(contains(refused_training([](auto& plan) { plan.beta2 = 1; }), "beta2 is 1"));
   CHECK(contains(refused_training([](auto& plan) { plan.epsilon = 0; }), "epsilon is 0"));
+  CHECK(contains(refused_training([](auto& plan) { plan.epsilon = 1e-50; }), "epsilon is 1e-50"));
   CHECK(contains(refused_training([](auto& plan) { plan.schedule_period = 0; }), "schedule_period is 0"));
   CHECK(contains(refused_training([](auto& plan) { plan.schedule_factor = 2; }), "schedule_factor is 2"));
   CHECK(contains(refused_training([](auto& plan) { plan.epochs = 10'001; }), "epochs is 10001"));
@@ -64,10 +65,25 @@ TEST_CASE("a round plan out of range is refused by key and value and range (I9)"
   CHECK(contains(refused_round([](auto& plan) { plan.selection_seconds = 700'000; }), "selection_seconds"));
   CHECK(contains(refused_round([](auto& plan) { plan.deadline_seconds = 0; }), "deadline_seconds is 0"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_examples = 0; }), "max_examples is 0"));
-  CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 0; }), "max_delta is 0"));
+  CHECK(contains(refused_round([](auto& plan) { plan.max_examples = (1U << 29U) + 1; }),
+                 "max_examples is 536870913, it must be from 1 to 536870912"));
+  CHECK(refused_round([](auto& plan) { plan.max_delta = 0; }) ==
+        "max_delta is 0, it must be from 1e-30 to 1e+06");
+  CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 1e-50; }), "max_delta is 1e-50"));
+  CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 1'000'001; }), "max_delta is 1000001"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_update_bytes = 0; }), "max_update_bytes is 0"));
   CHECK(contains(refused_round([](auto& plan) { plan.strategy = "../x"; }), "strategy is '../x'"));
   CHECK(contains(refused_round([](auto& plan) { plan.rounds = 2'000'000'000; }), "rounds is 2000000000"));
+}
+
+TEST_CASE("at the ends of their ranges a round plan's numbers are valid") {
+  Plan plan;
+  plan.round.max_examples = 1U << 29U;
+  for (const double bound : {1e-30, 1e6}) {
+    plan.round.max_delta = bound;
+    CHECK_NOTHROW(plan.validate());
+    CHECK(static_cast<float>(bound) > 0.0F);
+  }
 }
 
 TEST_CASE("no number of a plan may be NaN or infinite") {

@@ -166,3 +166,12 @@ TEST_CASE("a safetensors file with any bytes changed is read or refused and noth
   }
   CHECK(refusals > 10'000);
 }
+
+TEST_CASE("metadata that is not strings by name is refused (I9)") {
+  const auto with = [](const std::string& metadata) {
+    return refused(R"({"a")", R"({"__metadata__":)" + metadata + R"(,"a")");
+  };
+  CHECK(with("3") == "the safetensors __metadata__ is no object");
+  CHECK(with(R"({"format":"pt","epoch":3})") ==
+        "the safetensors __metadata__ has the key 'epoch' whose value is no string");
+}

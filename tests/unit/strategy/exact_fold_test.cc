@@ -83,6 +83,21 @@ TEST_CASE("the fold equals the exact sum of the rounded terms computed with inte
   }
 }
 
+TEST_CASE("up to the largest weight a plan allows, terms are exact before they are rounded") {
+  constexpr std::uint32_t largest = 1U << 29U;
+  for (const std::uint32_t weight : {largest, largest - 1}) {
+    std::vector<Update> updates = adversarial_updates(20, 200, 16.0F, 1);
+    for (Update& update : updates) update.weight = weight;
+    const double quantum = fold_quantum(20, largest, 16.0);
+    const ExactFold fold = fold_of(updates, quantum);
+    for (std::size_t i = 0; i < fold.size(); ++i) {
+      Integer sum = 0;
+      for (const Update& update : updates) sum += in_quanta(weight, update.delta[i], quantum);
+      CHECK(fold.sum()[i] == static_cast<double>(static_cast<long long>(sum)) * quantum);
+    }
+  }
+}
+
 TEST_CASE("any order of updates gives the same bits where a float sum differs (I4)") {
   std::vector<Update> updates = adversarial_updates(40, 500, 16.0F, 10'000);
   const double quantum = fold_quantum(40, 10'000, 16.0);
@@ -150,4 +165,15 @@ TEST_CASE("a plan's resolution grows with what its updates may hold") {
   plan.goal = 100'000;
   plan.max_examples = 1'000'000;
   CHECK(mean_resolution(plan) > coarsest_resolution);
+}
+
+TEST_CASE("a plan's resolution is that of the bound that devices are told, which is a float") {
+  RoundPlan plan;
+  plan.max_examples = 9;
+  plan.max_delta = 1.7777760823583875;  // the last double for which the sum has room; as a float it is more
+  const auto bound = static_cast<float>(plan.max_delta);
+  CHECK(mean_resolution(plan) == fold_quantum(plan.goal, plan.max_examples, bound) / 2.0);
+  CHECK(mean_resolution(plan) == fold_quantum(plan.goal, plan.max_examples, plan.max_delta));
+  plan.max_delta = 1e-30;
+  CHECK(mean_resolution(plan) > 0.0);
 }
