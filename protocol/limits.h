@@ -13,6 +13,8 @@ inline constexpr std::uint16_t protocol_version_max = 1;
 /// A frame's payload: a message, or a chunk of bulk bytes.
 inline constexpr std::size_t message_bytes = std::size_t{512} << 10U;
 inline constexpr std::size_t chunk_bytes = std::size_t{1} << 20U;
+/// What we send as one chunk: small enough to go within frame_time at 9 kB/s.
+inline constexpr std::size_t sent_chunk_bytes = std::size_t{256} << 10U;
 
 /// A message from a peer that has not proved who it is yet.
 inline constexpr std::size_t first_message_bytes = std::size_t{32} << 10U;
@@ -23,7 +25,6 @@ inline constexpr unsigned message_tables = 64;
 
 /// Fields of messages.
 inline constexpr std::size_t features = 32;
-inline constexpr std::size_t feature_bytes = 64;
 inline constexpr std::size_t name_bytes = 64;
 inline constexpr std::size_t tasks = 64;
 inline constexpr std::size_t sentence_bytes = 1024;
@@ -36,11 +37,15 @@ inline constexpr std::uint64_t transfer_bytes = std::uint64_t{64} << 30U;
 /// What a peer that has not proved anything may take.
 inline constexpr std::chrono::seconds handshake_time{10};
 inline constexpr std::chrono::seconds hello_time{10};
-/// For a message or a chunk to go or come once it has begun.
+/// For a message or a chunk to go, or to come once it has begun.
 inline constexpr std::chrono::seconds frame_time{30};
 /// For an answer that needs no training.
 inline constexpr std::chrono::seconds reply_time{60};
 /// Something must come this often; each side sends KeepAlive at a third of it.
 inline constexpr std::chrono::seconds idle_time{90};
+/// For an update of so many bytes to come, at 8 KiB a second and slower at no time for long.
+constexpr std::chrono::seconds transfer_time(std::uint64_t bytes) {
+  return idle_time + std::chrono::seconds(bytes >> 13U);
+}
 
 }  // namespace fl::limits

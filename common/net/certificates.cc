@@ -154,6 +154,25 @@ Timestamp Certificate::not_after() const {
   return timestamp_of(X509_get0_notAfter(native()));
 }
 
+void require_usable(const Identity& device, const Certificate& authority, Timestamp now) {
+  X509* const certificate = device.certificate.native();
+  const char* fault = nullptr;
+  if (X509_check_private_key(certificate, device.key.native()) != 1) {
+    fault = "is for another key";
+  } else if (X509_check_issued(authority.native(), certificate) != X509_V_OK ||
+             X509_verify(certificate, X509_get0_pubkey(authority.native())) != 1) {
+    fault = "was issued by another authority";
+  } else if (X509_check_purpose(certificate, X509_PURPOSE_SSL_CLIENT, 0) != 1) {
+    fault = "is not for a device";
+  } else if (device.certificate.not_after() <= now) {
+    fault = "has expired already";
+  }
+  ERR_clear_error();
+  if (fault != nullptr) {
+    throw Error(ErrorCode::invalid_data, std::string("the certificate that the server sent ") + fault);
+  }
+}
+
 Timestamp renewal_time(const Certificate& certificate) {
   const Timestamp begin = certificate.not_before();
   return begin + (certificate.not_after() - begin) / 2;

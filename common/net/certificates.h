@@ -88,6 +88,10 @@ Bytes make_request(const PrivateKey& key);
 Certificate issue_device(const Identity& authority, ByteView request, const std::string& device_id,
                          const Validity& validity);
 
+/// Whether a device may use what it was issued: throws Error(invalid_data) where the certificate is not the
+/// key's, was not issued by `authority` for clientAuth, or has ended at `now`.
+void require_usable(const Identity& device, const Certificate& authority, Timestamp now);
+
 /// The first moment at which a certificate should be renewed: half of its life.
 Timestamp renewal_time(const Certificate& certificate);
 

@@ -22,6 +22,7 @@ namespace {
 
 // The header travels in one record with the beginning of the payload, which is copied for it.
 constexpr std::size_t record_bytes = 16384;
+constexpr std::size_t most_fruitless_reads = 1000;
 // A peer that keeps us busy lets others of the same thread have their turn after so much.
 constexpr std::size_t bytes_without_pause = std::size_t{1} << 20U;
 
@@ -63,6 +64,9 @@ struct Connection::State {
 
   asio::awaitable<void> wait(TlsStream::Outcome outcome, Deadline deadline);
   asio::awaitable<void> pause();
+  void count_reads(std::size_t bytes);
+  /// Until when more of the frame that is next must come.
+  Deadline frame_deadline(Deadline silence, Duration limit);
   asio::awaitable<void> take_turn(Deadline deadline);
   asio::awaitable<void> send(ByteView bytes, Deadline deadline);
   asio::awaitable<void> send_frame(wire::FrameKind kind, ByteView payload, Deadline deadline);
@@ -80,10 +84,12 @@ struct Connection::State {
   const std::string address;
   const std::string name;  // for errors: as the caller named the server, or the address
   TlsStream stream;
+  std::optional<Deadline> frame_begun;
   wire::FrameDecoder decoder{limits::first_message_bytes, 0};
   std::optional<Certificate> certificate;
   Turns turns;  // of the writers
   std::optional<Error> write_fault;
+  std::size_t fruitless_reads = 0;
   std::size_t read_without_pause = 0;
   std::size_t written_without_pause = 0;
   bool closed = false;
@@ -110,6 +116,7 @@ void Connection::State::throw_unless_ready(Waited waited) const {
 
 asio::awaitable<void> Connection::State::wait(TlsStream::Outcome outcome, Deadline deadline) {
   const bool reads = outcome == TlsStream::Outcome::want_read;
+  if (std::chrono::steady_clock::now() >= deadline) throw_unless_ready(Waited::timeout);
   throw_unless_ready(
       co_await wait_for(socket, reads ? tcp::socket::wait_read : tcp::socket::wait_write, deadline));
 }
@@ -132,20 +139,39 @@ asio::awaitable<void> Connection::State::handshake(std::shared_ptr<State> self, 
   self->certificate = self->stream.peer_certificate();
 }
 
+// A record without data is a renewal of keys, of which an honest peer sends few.
+void Connection::State::count_reads(std::size_t bytes) {
+  fruitless_reads = bytes > 0 ? 0 : fruitless_reads + 1;
+  if (fruitless_reads > most_fruitless_reads) {
+    throw fault(ErrorCode::protocol, "the peer sends TLS records without data");
+  }
+}
+
+Deadline Connection::State::frame_deadline(Deadline silence, Duration limit) {
+  if (decoder.between_frames()) return silence;
+  if (!frame_begun) frame_begun = std::chrono::steady_clock::now();
+  return *frame_begun + std::min<Duration>(limit, limits::frame_time);
+}
+
 asio::awaitable<wire::Frame> Connection::State::read(std::shared_ptr<State> self, Duration limit) {
-  const Deadline deadline = deadline_after(limit);
+  const Deadline silence = deadline_after(limit);
   try {
     for (;;) {
       self->require_open();
-      if (const auto frame = self->decoder.next()) co_return *frame;
+      if (const auto frame = self->decoder.next()) {
+        self->frame_begun.reset();
+        co_return *frame;
+      }
       const wire::FrameFault fault = self->decoder.fault();
       if (fault != wire::FrameFault::none) throw self->fault(ErrorCode::protocol, wire::sentence(fault));
       const TlsStream::Result result = self->stream.read(self->decoder.space());
       if (result.outcome == TlsStream::Outcome::closed) throw self->end_of_stream();
       self->decoder.filled(result.count);
+      self->count_reads(result.count);
       self->read_without_pause += result.count;
       if (result.outcome != TlsStream::Outcome::done) {
         self->read_without_pause = 0;
+        const Deadline deadline = self->frame_deadline(silence, limit);
         co_await self->wait(result.outcome, deadline);
       } else if (self->read_without_pause > bytes_without_pause) {
         self->read_without_pause = 0;

@@ -30,7 +30,7 @@ namespace fl::net {
 /// Errors, thrown by every awaiting call: Error(timeout) where the limit passed; Error(unavailable) where the
 /// peer closed or the network failed; Error(protocol) where the bytes are no frames, a frame is over its
 /// limit or was cut off; Error(cancelled) after close(). After any of them only close() and the destructor
-/// may follow.
+/// may follow, and after a fault of the peer's, Error(protocol) from a read, one last message.
 ///
 /// A read may be cancelled (by asio's cancellation, as `read || timer` does) without losing a byte: the next
 /// read goes on where it was.
@@ -65,7 +65,8 @@ class Connection {
   /// What a frame may hold from here on; at first a small message and no chunk, until the peer is known.
   void set_limits(std::size_t message_limit, std::size_t chunk_limit);
 
-  /// The next frame. Its payload is valid until the next read.
+  /// The next frame, which must begin within `limit` and, once begun, be whole within limits::frame_time, or
+  /// `limit` where that is less. Its payload is valid until the next read.
   boost::asio::awaitable<wire::Frame> read_frame(Duration limit);
   /// The next frame as a verified message; a chunk or a message that does not verify is Error(protocol).
   /// Valid until the next read.

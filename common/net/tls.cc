@@ -36,6 +36,8 @@ ContextPtr new_context(const SSL_METHOD* method) {
   SSL_CTX_set_num_tickets(native, 0);
   SSL_CTX_set_mode(
       native, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // A record without data must come back to us, who look at the time and let others have their turn.
+  SSL_CTX_clear_mode(native, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_max_cert_list(native, longest_chain_bytes);
   SSL_CTX_set_verify_depth(native, 1);
   return context;

@@ -26,7 +26,7 @@ flatbuffers::DetachedBuffer keep_alive() {
 
 flatbuffers::DetachedBuffer refusal(const std::string& sentence) {
   return wire::make_message<wire::Refusal>([&](flatbuffers::FlatBufferBuilder& builder) {
-    return wire::CreateRefusal(builder, wire::RefusalCode::busy, builder.CreateString(sentence), true);
+    return wire::CreateRefusal(builder, wire::RefusalCode::internal, builder.CreateString(sentence), true);
   });
 }
 
@@ -77,6 +77,32 @@ std::optional<Error> error_after(const Bytes& bytes, bool goodbye) {
 }
 
 }  // namespace
+
+TEST_CASE("a peer that sends records without data is disconnected and takes nobody's time (I8)") {
+  Loopback loopback;
+  RawPair pair(loopback);
+  std::optional<Error> error;
+  loopback.run([&]() -> Task<> { error = co_await failure_of(pair.server->read_frame(limit)); },
+               [&]() -> Task<> { co_await pair.raw.renew_keys(100'000); });
+  CHECK(says(error, ErrorCode::protocol, "records without data"));
+}
+
+TEST_CASE("a few renewals of keys between frames are no fault") {
+  Loopback loopback;
+  RawPair pair(loopback);
+  const auto header = wire::frame_header(wire::FrameKind::message, 3);
+  loopback.run(
+      [&]() -> Task<> {
+        for (int i = 0; i < 3; ++i) CHECK((co_await pair.server->read_frame(limit)).payload.size() == 3);
+      },
+      [&]() -> Task<> {
+        for (int i = 0; i < 3; ++i) {
+          co_await pair.raw.renew_keys(20);
+          co_await pair.raw.write(header);
+          co_await pair.raw.write(as_bytes("abc"));
+        }
+      });
+}
 
 TEST_CASE("both ends know the protocol and each other from their certificates") {
   Loopback loopback;

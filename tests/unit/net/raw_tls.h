@@ -29,8 +29,10 @@ struct RawOptions {
 /// server.
 class RawTls {
  public:
-  RawTls(Loopback& loopback, const RawOptions& options)
-      : socket_(loopback.context()), server_(loopback.endpoint()) {
+  RawTls(Loopback& loopback, const RawOptions& options) : RawTls(loopback, loopback.endpoint(), options) {}
+  /// To a server that is not the loopback's own.
+  RawTls(Loopback& loopback, net::Endpoint server, const RawOptions& options)
+      : socket_(loopback.context()), server_(std::move(server)) {
     context_.reset(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_set_min_proto_version(context_.get(), options.version);
     SSL_CTX_set_max_proto_version(context_.get(), options.version);
@@ -75,6 +77,15 @@ class RawTls {
   /// Sends bytes inside TLS, whatever they are.
   Task<> write(ByteView bytes) {
     SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    co_await flush();
+  }
+
+  /// Renews its keys so many times, each a record without data; an end of the connection is no error.
+  Task<> renew_keys(int times) {
+    for (int i = 0; i < times; ++i) {
+      SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+      SSL_do_handshake(ssl_.get());
+    }
     co_await flush();
   }
 

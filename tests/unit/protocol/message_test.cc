@@ -69,7 +69,7 @@ TEST_CASE("what is put into a message comes out of it") {
       CHECK(plan_of(message).schedule() == wire::Schedule::cosine);
       CHECK(plan_of(message).gradient_clip() == 1.0);
     } else if (const auto* refusal = message.body_as_Refusal()) {
-      CHECK(refusal->code() == wire::RefusalCode::busy);
+      CHECK(refusal->code() == wire::RefusalCode::internal);
       CHECK(refusal->closes());
     } else if (const auto* transfer = message.body_as_Transfer()) {
       CHECK(transfer->length() == std::uint64_t{1} << 33U);

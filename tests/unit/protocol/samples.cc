@@ -27,6 +27,8 @@ void add_hello(Messages& messages) {
     const auto software = b.CreateString("fl-server 0.1.0");
     return wire::CreateWelcome(b, 1, features, software, 1700000000000, 30000, tasks);
   }));
+  messages.push_back(wire::make_message<wire::TaskNotice>(
+      [](FlatBufferBuilder& b) { return wire::CreateTaskNotice(b, b.CreateString("keyboard")); }));
   messages.push_back(
       wire::make_message<wire::KeepAlive>([](FlatBufferBuilder& b) { return wire::CreateKeepAlive(b); }));
 }
@@ -90,7 +92,7 @@ void add_transfer(Messages& messages) {
   messages.push_back(wire::make_message<wire::Transfer>(
       [](FlatBufferBuilder& b) { return wire::CreateTransfer(b, std::uint64_t{1} << 33U, 512); }));
   messages.push_back(wire::make_message<wire::Refusal>([](FlatBufferBuilder& b) {
-    return wire::CreateRefusal(b, wire::RefusalCode::busy, b.CreateString("try again"), true);
+    return wire::CreateRefusal(b, wire::RefusalCode::internal, b.CreateString("try again"), true);
   }));
 }
 
@@ -150,6 +152,9 @@ void read(Sum& sum, const wire::Subscribe& subscribe) {
 }
 void read(Sum& sum, const wire::VersionNotice& notice) {
   sum << notice.task() << notice.version() << notice.manifest() << notice.signature();
+}
+void read(Sum& sum, const wire::TaskNotice& notice) {
+  sum << notice.task();
 }
 void read(Sum& sum, const wire::Subscribed& subscribed) {
   sum << subscribed.task() << subscribed.version();
@@ -220,7 +225,7 @@ std::size_t read_everything(const wire::Message& message) {
   Sum sum;
   read_whichever<Hello, Welcome, KeepAlive, EnrolRequest, EnrolReply, RenewRequest, RenewReply, Subscribe,
                  VersionNotice, Subscribed, WorkRequest, WorkOffer, WorkLater, UpdateAnnounce, UpdateGo,
-                 UpdateReply, Fetch, Transfer, Refusal>(sum, message);
+                 UpdateReply, Fetch, Transfer, Refusal, TaskNotice>(sum, message);
   return sum.total();
 }
 
