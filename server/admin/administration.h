@@ -19,7 +19,7 @@ namespace fl::server {
 struct LiveServer {
   std::function<std::uint16_t()> port;                              ///< The port it listens on.
   std::function<std::size_t()> connections;                         ///< Devices connected now.
-  std::function<std::string(const std::string& task)> round_state;  ///< For example "selecting 3 of 6".
+  std::function<std::string(const std::string& task)> round_state;  ///< For example "round 3 selecting: 3 of 6 devices".
   std::function<void(const std::string& device)> disconnect;        ///< Ends a revoked device's connection.
   std::function<void(const std::string& task)> task_added;          ///< Begins its rounds.
 };
@@ -39,8 +39,8 @@ class Request;
 ///   token          name?, hours?, count?        → enrolment tokens
 ///   devices
 ///   device-revoke  device
-///   rounds         task, after?, limit?         → with what the participants did; "more" where there are
-///   more versions       task, after?, limit?
+///   rounds         task, after?, limit?         → with what the participants did, and if there are more
+///   versions       task, after?, limit?         → and if there are more
 ///
 /// One thread at a time.
 class Administration {

@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include <boost/json.hpp>
 
 #include "common/base/error.h"
@@ -50,16 +48,6 @@ json::object json_of(const VersionRecord& version) {
           {"weights", version.weights_hash.hex()},
           {"manifest", version.manifest.hash().hex()},
           {"published", milliseconds(version.published)}};
-}
-
-Weights weights_in(const Bytes& bytes) {
-  if (bytes.size() % sizeof(float) != 0) {
-    throw Error(ErrorCode::invalid_data,
-                "weights of " + std::to_string(bytes.size()) + " bytes are no whole number of fp32 values");
-  }
-  Weights weights(bytes.size() / sizeof(float));
-  if (!bytes.empty()) std::memcpy(weights.data(), bytes.data(), bytes.size());
-  return weights;
 }
 
 }  // namespace
@@ -113,8 +101,8 @@ json::object Administration::add_task(const Request& request) {
   task.archive_hash = request.digest("archive");
   task.archive_bytes = blobs_.get(task.archive_hash).size();
   task.created = clock_.now();
-  const VersionRecord first =
-      registry_.add_task(task, weights_in(blobs_.get(request.digest("weights"))), clock_.now());
+  const VersionRecord first = registry_.add_task(
+      task, weights_from(blobs_.get(request.digest("weights")), task.layout.size()), clock_.now());
   if (live_.task_added) live_.task_added(task.name);
   return {{"task", task.name}, {"version", first.version}};
 }

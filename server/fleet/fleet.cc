@@ -62,6 +62,7 @@ struct Fleet::State : std::enable_shared_from_this<Fleet::State> {
   asio::awaitable<void> accept_loop();
   asio::awaitable<void> serve(tcp::socket socket);
   asio::awaitable<void> serve_device(std::unique_ptr<net::Connection> connection);
+  void ended();
   void start_task(const std::string& name);
 
   Parts parts;
@@ -100,8 +101,13 @@ asio::awaitable<void> Fleet::State::accept_loop() {
     asio::co_spawn(
         parts.context,
         [self, socket = std::move(socket)]() mutable { return self->serve(std::move(socket)); },
-        [self](const std::exception_ptr&) { --self->connections; });
+        [self](const std::exception_ptr&) { self->ended(); });
   }
+}
+
+void Fleet::State::ended() {
+  --connections;
+  if (draining && connections == 0) drain_timer.cancel();
 }
 
 asio::awaitable<void> Fleet::State::serve(tcp::socket socket) {
@@ -125,7 +131,7 @@ asio::awaitable<void> Fleet::State::serve(tcp::socket socket) {
 asio::awaitable<void> Fleet::State::serve_device(std::unique_ptr<net::Connection> connection) {
   const std::string device = connection->peer_certificate().value().common_name();
   const auto session = std::make_shared<Session>(
-      Session::Parts{parts.context, tasks, parts.spool, certificates, slots, parts.clock, parts.log},
+      Session::Parts{parts.context, tasks, parts.spool, certificates, slots, workers, parts.clock, parts.log},
       std::move(connection), device);
   // A device that comes back before its old connection was noticed to be dead takes its place.
   if (const auto old = sessions.find(device); old != sessions.end()) old->second->close();
@@ -172,6 +178,7 @@ std::string Fleet::round_state(const std::string& task) const {
 
 void Fleet::start_task(const std::string& task) {
   state_->start_task(task);
+  for (const auto& [device, session] : state_->sessions) session->task_added(task);
 }
 
 void Fleet::disconnect(const std::string& device) {

@@ -20,7 +20,7 @@ namespace fl::server {
 /// The devices' side of the server: listens, enrols, renews certificates, runs every task's rounds.
 ///
 /// Refers to what it is given, which outlives it. Everything happens on the one thread that runs `context`,
-/// but for hashing, syncing and folding of updates, which happen on worker threads of its own.
+/// but for syncing, checking, folding and averaging of updates, which happen on worker threads of its own.
 class Fleet {
  public:
   struct Parts {
@@ -41,14 +41,15 @@ class Fleet {
 
   std::uint16_t port() const;
   std::size_t connections() const;
-  /// For example "selecting: 3 of 6 devices".
+  /// For example "round 3 selecting: 3 of 6 devices".
   std::string round_state(const std::string& task) const;
-  /// Begins the rounds of a task that was added to the ledger.
+  /// Begins the rounds of a task that was added to the ledger, and tells the devices that are connected.
   void start_task(const std::string& task);
   /// Ends a device's connection, if it has one.
   void disconnect(const std::string& device);
-  /// Takes no new connections and tells devices to come back later; returns at once. The context runs out of
-  /// work when the last connection has gone, at the latest after ten seconds.
+  /// Takes no new connections and ends those there are, but where an update or a part is on its way; returns
+  /// at once. The context runs out of work when the last connection has gone, at the latest after ten
+  /// seconds.
   void drain();
 
  private:

@@ -8,6 +8,8 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
+static_assert(Registry::most_tasks <= limits::tasks);
+
 std::string_view bounded(std::string_view sentence) {
   return sentence.substr(0, limits::sentence_bytes);
 }
@@ -53,6 +55,11 @@ MessageBuffer welcome_message(std::uint16_t version, const std::vector<std::stri
     welcome.add_tasks(task_names);
     return welcome.Finish();
   });
+}
+
+MessageBuffer task_message(std::string_view task) {
+  return wire::make_message<wire::TaskNotice>(
+      [&](FlatBufferBuilder& builder) { return wire::CreateTaskNotice(builder, text(builder, task)); });
 }
 
 MessageBuffer keep_alive_message() {

@@ -18,6 +18,7 @@ using MessageBuffer = flatbuffers::DetachedBuffer;
 
 MessageBuffer welcome_message(std::uint16_t version, const std::vector<std::string>& features,
                               const std::vector<std::string>& tasks, Timestamp now);
+MessageBuffer task_message(std::string_view task);
 MessageBuffer keep_alive_message();
 MessageBuffer refusal_message(wire::RefusalCode code, std::string_view sentence, bool closes);
 MessageBuffer version_message(const VersionRecord& version);

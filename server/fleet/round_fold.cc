@@ -1,7 +1,6 @@
 #include "server/fleet/round_fold.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <functional>
 #include <unistd.h>
@@ -77,12 +76,7 @@ void fold_update(const std::filesystem::path& delta, std::uint32_t weight, Exact
 
 Weights next_weights(const BlobStore& blobs, const Digest& base, const Layout& layout,
                      const Strategy& strategy, const ExactFold& fold) {
-  const Bytes bytes = blobs.get(base);
-  if (bytes.size() != layout.size() * sizeof(float)) {
-    throw Error(ErrorCode::invalid_data, "the weights " + base.hex() + " do not have the task's layout");
-  }
-  Weights weights(layout.size());
-  std::memcpy(weights.data(), bytes.data(), bytes.size());
+  const Weights weights = weights_from(blobs.get(base), layout.size());
   Weights next(layout.size());
   strategy.next_version(layout, weights, fold, next);
   return next;

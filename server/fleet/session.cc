@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
-#include <unistd.h>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
 #include "common/base/files.h"
+#include "common/net/run_on.h"
 #include "protocol/limits.h"
 
 namespace fl::server {
@@ -26,6 +28,14 @@ constexpr std::size_t most_sends_in_flight = 64;
 
 /// What this server can do beyond the protocol's version 1.
 constexpr std::array<std::string_view, 0> our_features{};
+
+/// What a peer did that ends its connection, and the code under which it is told.
+class Violation : public Error {
+ public:
+  Violation(RefusalCode code, const std::string& sentence)
+      : Error(ErrorCode::protocol, sentence), refusal(code) {}
+  RefusalCode refusal;
+};
 
 /// Marks a session as busy while it handles one message.
 class Busy {
@@ -77,13 +87,15 @@ Session::Session(const Parts& parts, std::unique_ptr<net::Connection> connection
 Session::~Session() = default;
 
 void Session::close() {
-  closing_ = true;
+  closing_ = closed_ = true;
   keep_alive_timer_.cancel();
+  parts_.slots.call_off(this);
   connection_->close();
 }
 
 void Session::close_when_idle() {
   closing_ = true;
+  parts_.slots.call_off(this);
   if (!busy_) close();
 }
 
@@ -96,42 +108,54 @@ void Session::leave() {
 
 asio::awaitable<void> Session::run() {
   const auto self = shared_from_this();
+  std::optional<Violation> violation;
   try {
     co_await greet();
     asio::co_spawn(parts_.context, [self] { return self->keep_alive(); }, asio::detached);
     co_await converse();
+  } catch (const Violation& error) {
+    violation = error;
   } catch (const Error& error) {
-    const auto level = error.code() == ErrorCode::protocol ? spdlog::level::warn : spdlog::level::info;
-    if (!closing_)
-      parts_.log->log(level, "device {} at {}: {}", device_, connection_->peer_address(), error.what());
+    if (error.code() == ErrorCode::protocol)
+      violation = Violation(RefusalCode::malformed, error.what());
+    else if (!closing_)
+      parts_.log->info("device {}: {}", device_, error.what());
   } catch (const std::exception& error) {
     parts_.log->error("device {} at {}: {}", device_, connection_->peer_address(), error.what());
   }
   leave();
+  if (violation && !closing_) co_await part_with(violation->refusal, violation->what());
   close();
+}
+
+asio::awaitable<void> Session::part_with(RefusalCode code, std::string sentence) {
+  parts_.log->warn("device {} at {}: {}", device_, connection_->peer_address(), sentence);
+  try {
+    co_await write(refusal_message(code, sentence, true));
+  } catch (const Error&) {  // it does not listen any more
+  }
 }
 
 asio::awaitable<void> Session::greet() {
   const wire::Message* message = co_await connection_->read_message(limits::hello_time);
   const wire::Hello* hello = message->body_as_Hello();
   if (hello == nullptr) {
-    co_await refuse(RefusalCode::unexpected, "a conversation begins with Hello");
-    throw Error(ErrorCode::protocol, std::string("began with ") + wire::body_name(*message));
+    throw Violation(RefusalCode::unexpected,
+                    std::string("a conversation begins with Hello, not with ") + wire::body_name(*message));
   }
   if (const auto objection = parts_.certificates.admit(device_)) {
-    co_await refuse(RefusalCode::revoked, *objection);
-    throw Error(ErrorCode::unauthenticated, *objection);
+    throw Violation(RefusalCode::revoked, *objection);
   }
   const std::uint16_t version = wire::negotiated_version(hello->version_min(), hello->version_max());
   if (version == 0) {
-    co_await refuse(RefusalCode::version, "this server speaks protocol versions " +
+    throw Violation(RefusalCode::version, "this server speaks protocol versions " +
                                               std::to_string(limits::protocol_version_min) + " to " +
                                               std::to_string(limits::protocol_version_max));
-    throw Error(ErrorCode::protocol, "no protocol version in common");
   }
   const std::vector<std::string> features = wire::negotiated_features(hello->features(), our_features);
-  connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
+  connection_->set_limits(limits::message_bytes, 0);
   parts_.log->info("device {} connected from {}", device_, connection_->peer_address());
+  greeted_ = true;
   co_await write(welcome_message(version, features, parts_.tasks.names(), parts_.clock.now()));
 }
 
@@ -148,8 +172,11 @@ asio::awaitable<void> Session::keep_alive() {
 asio::awaitable<void> Session::converse() {
   while (!closing_) {
     const wire::Message* message = co_await connection_->read_message(limits::idle_time);
-    const Busy busy(busy_);
-    co_await handle(*message);
+    {
+      const Busy busy(busy_);
+      co_await handle(*message);
+    }
+    co_await asio::post(parts_.context, asio::use_awaitable);  // a device that says much lets others speak
   }
 }
 
@@ -174,9 +201,8 @@ asio::awaitable<void> Session::handle(const wire::Message& message) {
       co_await on(*message.body_as_RenewRequest());
       break;
     default:
-      co_await refuse(RefusalCode::unexpected,
+      throw Violation(RefusalCode::unexpected,
                       std::string(wire::body_name(message)) + " is not expected here");
-      throw Error(ErrorCode::protocol, std::string("sent ") + wire::body_name(message));
   }
 }
 
@@ -219,21 +245,19 @@ asio::awaitable<void> Session::on(const wire::Fetch& message) {
         refusal_message(RefusalCode::not_found, "no task you subscribe to has such a part now", false));
     co_return;
   }
-  const TransferSlots::Slot slot = co_await parts_.slots.acquire();
+  const TransferSlots::Slot slot = co_await wait_for_slot();
   co_await send_part(*part, offset);
 }
 
 asio::awaitable<void> Session::send_part(const Part& part, std::uint64_t offset) {
   const FileDescriptor file = open_file(part.path, O_RDONLY);
   co_await write(transfer_message(part.length, offset));
-  Bytes chunk(std::min<std::uint64_t>(limits::chunk_bytes, part.length - offset));
+  Bytes chunk(std::min<std::uint64_t>(limits::sent_chunk_bytes, part.length - offset));
   while (offset < part.length) {
     const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), part.length - offset);
-    const ssize_t count = ::pread(file.get(), chunk.data(), wanted, static_cast<off_t>(offset));
-    if (count <= 0) throw Error(ErrorCode::unavailable, "reading " + part.path.string() + " failed");
-    co_await connection_->write_chunk(ByteView(chunk).first(static_cast<std::size_t>(count)),
-                                      limits::frame_time);
-    offset += static_cast<std::uint64_t>(count);
+    read_at(file, offset, std::span(chunk).first(wanted), part.path);
+    co_await connection_->write_chunk(ByteView(chunk).first(wanted), limits::frame_time);
+    offset += wanted;
   }
 }
 
@@ -247,13 +271,12 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   }
   if (wire::bytes_of(message.hash()).size() != sizeof(Digest) ||
       wire::bytes_of(message.layout_hash()).size() != sizeof(Digest)) {
-    co_await refuse(RefusalCode::malformed, "UpdateAnnounce needs two hashes of 32 bytes");
-    throw Error(ErrorCode::protocol, "announced an update without hashes");
+    throw Violation(RefusalCode::malformed, "UpdateAnnounce needs two hashes of 32 bytes");
   }
   const Announcement update = announcement_from(message, device_);
   Verdict verdict = task->judge(update);
   if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
-  if (verdict.outcome == wire::Outcome::accepted) {
+  if (verdict.outcome == wire::Outcome::accepted || verdict.outcome == wire::Outcome::already_accepted) {
     parts_.log->info("task {} round {} device {}: update accepted, {} examples", name, update.round, device_,
                      update.record.examples);
   } else {
@@ -263,19 +286,18 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   co_await write(reply_message(verdict));
 }
 
+asio::awaitable<TransferSlots::Slot> Session::wait_for_slot() {
+  std::optional<TransferSlots::Slot> slot = co_await parts_.slots.acquire(this);
+  if (!slot) throw Error(ErrorCode::cancelled, "the connection ended while it waited for a transfer");
+  co_return *std::move(slot);
+}
+
 asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Announcement& update) {
-  const TransferSlots::Slot slot = co_await parts_.slots.acquire();
   std::optional<IncomingUpdate> incoming;
-  std::string failure = failure_of([&] {
-    incoming = parts_.spool.receive(runner.name(), update.round, device_, update.hash, update.length);
-  });
-  if (incoming) {
-    co_await write(go_message(incoming->offset()));
-    failure = co_await receive_chunks(*incoming);
-  }
+  std::string failure = co_await receive_bytes(runner, update, incoming);
   if (failure.empty()) {
     try {
-      co_return co_await runner.take(update, std::move(*incoming));
+      co_return co_await runner.take(update, *std::move(incoming));
     } catch (const Error& error) {
       failure = error.what();
     }
@@ -288,45 +310,73 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
                     "the server could not keep the update; send it again later"};
 }
 
-asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming) {
+asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const Announcement& update,
+                                                    std::optional<IncomingUpdate>& incoming) {
+  const TransferSlots::Slot slot = co_await wait_for_slot();
+  const auto wanted = [&] { return runner.judge(update).outcome == wire::Outcome::accepted; };
+  if (!wanted()) co_return "the round closed";
+  const auto open = [&] {  // which hashes what is there already
+    return std::make_optional(
+        parts_.spool.receive(runner.name(), update.round, device_, update.hash, update.length));
+  };
+  try {
+    incoming = co_await net::run_on(parts_.workers.get_executor(), open);
+  } catch (const Error& error) {
+    co_return error.what();
+  }
+  connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
+  co_await write(go_message(incoming->offset()));
+  std::string failure = co_await receive_chunks(*incoming, wanted);
+  connection_->set_limits(limits::message_bytes, 0);
+  co_return failure;
+}
+
+asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
+                                                     const std::function<bool()>& wanted) {
   std::string failure;
   std::uint64_t left = incoming.length() - incoming.offset();
+  const auto deadline = std::chrono::steady_clock::now() + limits::transfer_time(left);
   while (left > 0) {
-    const wire::Frame frame = co_await connection_->read_frame(limits::frame_time);
+    const auto time_left = deadline - std::chrono::steady_clock::now();
+    const net::Connection::Duration limit = std::clamp<net::Connection::Duration>(
+        time_left, net::Connection::Duration::zero(), limits::idle_time);
+    const wire::Frame frame = co_await connection_->read_frame(limit);
     if (frame.kind == wire::FrameKind::chunk && frame.payload.size() <= left) {
       left -= frame.payload.size();
       // With the disk at fault the rest is read all the same, so that both sides agree where they are.
+      if (failure.empty() && !wanted()) failure = "the round closed";
       if (failure.empty()) failure = failure_of([&] { incoming.append(frame.payload); });
       continue;
     }
     const wire::Message* message =
         frame.kind == wire::FrameKind::message ? wire::verified_message(frame.payload) : nullptr;
     if (message == nullptr || message->body_as_KeepAlive() == nullptr) {
-      co_await refuse(RefusalCode::unexpected, "the announced chunks of an update were expected");
-      throw Error(ErrorCode::protocol, "sent something else than the announced chunks of an update");
+      throw Violation(RefusalCode::unexpected, "the announced chunks of an update were expected, no more");
     }
   }
   co_return failure;
 }
 
 asio::awaitable<void> Session::on(const wire::RenewRequest& message) {
+  if (std::exchange(renewed_, true)) {
+    throw Violation(RefusalCode::unexpected, "a certificate is renewed once in a connection");
+  }
   const ByteView request = wire::bytes_of(message.certificate_request());
   MessageBuffer reply;
   try {
     reply = renewed_message(parts_.certificates.renew(device_, request));
     parts_.log->info("device {}: certificate renewed", device_);
   } catch (const Error& error) {
-    reply = refusal_message(RefusalCode::malformed, error.what(), false);
+    parts_.log->warn("device {}: its certificate was not renewed: {}", device_, error.what());
+    const bool theirs = error.code() == ErrorCode::invalid_data;
+    reply = refusal_message(theirs ? RefusalCode::malformed : RefusalCode::internal,
+                            theirs ? error.what() : "the server could not renew it; try again later", false);
   }
   co_await write(std::move(reply));
 }
 
 asio::awaitable<void> Session::write(MessageBuffer message) {
   co_await connection_->write_message(std::move(message), limits::frame_time);
-}
-
-asio::awaitable<void> Session::refuse(RefusalCode code, std::string sentence) {
-  co_await write(refusal_message(code, sentence, true));
 }
 
 void Session::send(MessageBuffer message) {
@@ -340,6 +390,10 @@ void Session::send(MessageBuffer message) {
         --self->sends_in_flight_;
         if (failure) self->close();
       });
+}
+
+void Session::task_added(const std::string& task) {
+  if (greeted_) send(task_message(task));
 }
 
 void Session::work_offered(const std::string& task, const Work& work) {

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 
 #include "common/net/connection.h"
@@ -28,6 +31,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
     UpdateSpool& spool;
     CertificateOffice& certificates;
     TransferSlots& slots;
+    boost::asio::thread_pool& workers;
     const Clock& clock;
     std::shared_ptr<spdlog::logger> log;
   };
@@ -44,9 +48,13 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   /// Ends it as soon as no update or part is on its way.
   void close_when_idle();
 
+  /// Tells the device, which may subscribe to it.
+  void task_added(const std::string& task);
+
   void work_offered(const std::string& task, const Work& work) override;
   void work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) override;
   void version_published(const VersionRecord& version) override;
+  bool is_open() const override { return !closed_; }
 
  private:
   using Awaitable = boost::asio::awaitable<void>;
@@ -60,12 +68,18 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   Awaitable on(const wire::Fetch& message);
   Awaitable on(const wire::UpdateAnnounce& message);
   Awaitable on(const wire::RenewRequest& message);
+  boost::asio::awaitable<TransferSlots::Slot> wait_for_slot();
   boost::asio::awaitable<Verdict> receive_update(TaskRunner& runner, const Announcement& update);
-  /// Why the disk did not take them; empty where it did.
-  boost::asio::awaitable<std::string> receive_chunks(IncomingUpdate& incoming);
+  /// Takes all the bytes that were announced; why they could not be kept, empty where they were.
+  boost::asio::awaitable<std::string> receive_bytes(TaskRunner& runner, const Announcement& update,
+                                                    std::optional<IncomingUpdate>& incoming);
+  /// `wanted` says of every chunk whether the update may still count.
+  boost::asio::awaitable<std::string> receive_chunks(IncomingUpdate& incoming,
+                                                     const std::function<bool()>& wanted);
   Awaitable send_part(const Part& part, std::uint64_t offset);
   Awaitable write(MessageBuffer message);
-  Awaitable refuse(wire::RefusalCode code, std::string sentence);
+  /// Logs what ended the conversation, and says it to the peer where it still listens.
+  Awaitable part_with(wire::RefusalCode code, std::string sentence);
   void send(MessageBuffer message);
   void leave();
 
@@ -75,6 +89,9 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   std::set<std::string> subscribed_;
   boost::asio::steady_timer keep_alive_timer_;
   std::size_t sends_in_flight_ = 0;
+  bool greeted_ = false;
+  bool renewed_ = false;
+  bool closed_ = false;
   bool busy_ = false;
   bool closing_ = false;
 };

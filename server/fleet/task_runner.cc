@@ -1,6 +1,8 @@
 #include "server/fleet/task_runner.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include <boost/asio/co_spawn.hpp>
@@ -25,8 +27,20 @@ constexpr Milliseconds settle_time{50};
 constexpr std::chrono::seconds commit_retry{5};
 // Until a round is taken up again whose events the ledger could not record.
 constexpr std::chrono::seconds recovery_time{5};
+constexpr const char* disk_trouble = "the server has trouble with its disk";
 // Until a device asks again once a task has made all of its rounds.
 constexpr Milliseconds rest_retry{300'000};
+
+/// What a device says of its loss and accuracy goes into the means that the operator sees: nothing in it may
+/// spoil them. NaN and -1 stand for none.
+void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
+  constexpr double largest_loss = 1e9;
+  for (double* const loss : {&record.train_loss, &record.test_loss}) {
+    if (!(std::abs(*loss) <= largest_loss)) *loss = std::numeric_limits<double>::quiet_NaN();
+  }
+  if (!(record.test_accuracy >= 0.0 && record.test_accuracy <= 1.0)) record.test_accuracy = -1.0;
+  record.test_examples = std::min(record.test_examples, most_examples);
+}
 
 }  // namespace
 
@@ -54,6 +68,7 @@ TaskRunner::~TaskRunner() = default;
 
 void TaskRunner::start() {
   take_up_round();
+  parts_.spool.keep_only(task_.name, round_->number());
   let_time_pass();
 }
 
@@ -131,6 +146,10 @@ void TaskRunner::unsubscribe(const std::string& device, const TaskListener& list
 }
 
 void TaskRunner::ask(const std::string& device) {
+  if (recovering_) {
+    act(Later{device, recovery_time, disk_trouble});
+    return;
+  }
   if (finished()) {
     act(Later{device, rest_retry, "the task has made all of its rounds"});
     return;
@@ -165,6 +184,7 @@ void TaskRunner::let_time_pass() {
 }
 
 void TaskRunner::apply(const RoundActions& actions) {
+  if (recovering_) return;  // the round is about to be read from the ledger
   try {
     for (const RoundAction& action : actions) {
       std::visit([this](const auto& one) { act(one); }, action);
@@ -178,19 +198,22 @@ void TaskRunner::apply(const RoundActions& actions) {
 }
 
 void TaskRunner::recover() {
+  recovering_ = true;
+  wake_.cancel();
   for (const auto& [device, listener] : listeners_) {
     round_->device_left(device);
-    listener->work_later(task_.name, recovery_time, "the server has trouble with its disk");
+    listener->work_later(task_.name, recovery_time, disk_trouble);
   }
-  wake_.expires_after(recovery_time);
-  wake_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+  retry_.expires_after(recovery_time);
+  retry_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
     if (cancelled || self->stopped_) return;
     try {
       self->take_up_round();
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       self->parts_.log->error("task {}: {}", self->task_.name, error.what());
       return self->recover();
     }
+    self->recovering_ = false;
     self->let_time_pass();
   });
 }
@@ -289,9 +312,11 @@ asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate in
   // From here to the reply nothing is awaited, so that what is judged is what is recorded.
   const Verdict verdict = judge(update);
   if (verdict.outcome != wire::Outcome::accepted) co_return verdict;
+  if (!is_let_in(update.device)) throw Error(ErrorCode::cancelled, "the device has gone, or was revoked");
   if (fault) {
     record(update, ParticipantState::refused, fault->sentence);
-    std::filesystem::remove(delta);
+    std::error_code ignored;  // the round's end removes it too
+    std::filesystem::remove(delta, ignored);
     apply(round_->update_refused(update.device));
     co_return Verdict{fault->outcome, fault->sentence};
   }
@@ -301,7 +326,13 @@ asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate in
   co_return verdict;
 }
 
+bool TaskRunner::is_let_in(const std::string& device) const {
+  const auto found = listeners_.find(device);
+  return found != listeners_.end() && found->second->is_open();
+}
+
 void TaskRunner::record(Announcement& update, ParticipantState state, const std::string& reason) {
+  make_plausible(update.record, task_.plan.round.max_examples);
   update.record.device = update.device;
   update.record.state = state;
   update.record.reason = reason;
@@ -333,12 +364,13 @@ void TaskRunner::fold_later(const std::string& device, const Digest& hash, std::
 }
 
 asio::awaitable<void> TaskRunner::aggregate() {
-  while (!stopped_) {
+  for (bool again = false; !stopped_; again = true) {
     std::optional<VersionRecord> version;
     std::string failure;
     try {
+      if (again) refold();
       version = co_await make_version();
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // also when memory runs out
       failure = error.what();
     }
     if (version) {
@@ -350,7 +382,6 @@ asio::awaitable<void> TaskRunner::aggregate() {
     retry_.expires_after(commit_retry);
     boost::system::error_code cancelled;
     co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
-    refold();
   }
 }
 
@@ -358,11 +389,10 @@ asio::awaitable<VersionRecord> TaskRunner::make_version() {
   // On the fold's strand, and so after every update that counts has been folded.
   auto average = [this, fold = fold_, base = latest_.weights_hash] {
     if (fold->failure) throw Error(ErrorCode::unavailable, *fold->failure);
-    Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
-    parts_.blobs.put(as_bytes(std::span<const float>(weights)));
-    return weights;
+    const Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
+    return store_weights(parts_.blobs, task_.layout, weights);
   };
-  const Weights next = co_await net::run_on(fold_strand_, std::move(average));
+  const Digest next = co_await net::run_on(fold_strand_, std::move(average));
   co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
 }
 

@@ -43,6 +43,8 @@ class TaskListener {
   virtual void work_offered(const std::string& task, const Work& work) = 0;
   virtual void work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) = 0;
   virtual void version_published(const VersionRecord& version) = 0;
+  /// Whether the device is still let in; what it sent counts only then.
+  virtual bool is_open() const = 0;
 };
 
 /// What became of an update, and the sentence that the device is told.
@@ -94,9 +96,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
 
   const std::string& name() const { return task_.name; }
   const VersionRecord& latest() const { return latest_; }
-  /// The archive, the newest weights, or those that the open round starts from.
+  /// The archive or the newest weights.
   std::optional<Part> part(const Digest& hash) const;
-  /// For example "training: 3 of 6 updates".
+  /// For example "round 3 training: 3 of 6 updates".
   std::string state() const;
 
   void subscribe(const std::string& device, TaskListener& listener);
@@ -128,6 +130,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Later& later);
   void act(const Aggregate& aggregate);
   void act(const Abandon& abandon);
+  bool is_let_in(const std::string& device) const;
   void record(Announcement& update, ParticipantState state, const std::string& reason);
   void fold_later(const std::string& device, const Digest& hash, std::uint32_t examples);
   boost::asio::awaitable<void> aggregate();
@@ -152,6 +155,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   boost::asio::steady_timer settle_;
   boost::asio::steady_timer retry_;
   bool settling_ = false;
+  bool recovering_ = false;
   bool stopped_ = false;
 };
 

@@ -1,6 +1,9 @@
 #include "server/fleet/transfer_slots.h"
 
+#include <algorithm>
+
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -8,18 +11,33 @@ namespace fl::server {
 
 namespace asio = boost::asio;
 
-asio::awaitable<TransferSlots::Slot> TransferSlots::acquire() {
+struct TransferSlots::Waiter {
+  Waiter(const void* who, const asio::any_io_executor& executor)
+      : owner(who), turn(executor, asio::steady_timer::time_point::max()) {}
+  const void* owner;
+  asio::steady_timer turn;  // never expires; its cancellation ends the wait
+  bool granted = false;
+};
+
+asio::awaitable<std::optional<TransferSlots::Slot>> TransferSlots::acquire(const void* owner) {
   if (free_ > 0) {
     --free_;
     co_return Slot(*this);
   }
-  // A timer that never expires is woken by cancellation: the slot has then been handed over.
-  auto turn = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor,
-                                                   asio::steady_timer::time_point::max());
-  waiting_.push_back(turn);
+  const auto waiter = std::make_shared<Waiter>(owner, co_await asio::this_coro::executor);
+  waiting_.push_back(waiter);
   boost::system::error_code woken;
-  co_await turn->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  co_await waiter->turn.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  if (!waiter->granted) co_return std::nullopt;
   co_return Slot(*this);
+}
+
+void TransferSlots::call_off(const void* owner) {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const auto& waiter) { return waiter->owner == owner; });
+  if (found == waiting_.end()) return;
+  (*found)->turn.cancel();
+  waiting_.erase(found);
 }
 
 void TransferSlots::release() {
@@ -27,7 +45,8 @@ void TransferSlots::release() {
     ++free_;
     return;
   }
-  waiting_.front()->cancel();
+  waiting_.front()->granted = true;
+  waiting_.front()->turn.cancel();
   waiting_.pop_front();
 }
 

@@ -3,10 +3,11 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace fl::server {
 
@@ -29,13 +30,18 @@ class TransferSlots {
 
   explicit TransferSlots(std::size_t count) : free_(count) {}
 
-  boost::asio::awaitable<Slot> acquire();
+  /// Waits for a slot; nothing where call_off() ended the wait. An owner waits for one at a time.
+  boost::asio::awaitable<std::optional<Slot>> acquire(const void* owner);
+  /// This owner waits no more. Nothing where it does not wait.
+  void call_off(const void* owner);
 
  private:
+  struct Waiter;
+
   void release();
 
   std::size_t free_;
-  std::deque<std::shared_ptr<boost::asio::steady_timer>> waiting_;
+  std::deque<std::shared_ptr<Waiter>> waiting_;
 };
 
 }  // namespace fl::server

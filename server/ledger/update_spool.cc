@@ -51,6 +51,16 @@ FileDescriptor open_alone(const std::filesystem::path& path, int flags) {
   }
 }
 
+/// One device has one update on its way in a round, so that it takes no more of the disk than that.
+void remove_other_parts(const std::filesystem::path& part, const std::string& device) {
+  for (const auto& entry : std::filesystem::directory_iterator(part.parent_path())) {
+    const std::string name = entry.path().filename().string();
+    const bool is_of_device = name.size() == part.filename().string().size() &&
+                              name.starts_with(device + "-") && name.ends_with(part_suffix);
+    if (is_of_device && entry.path() != part) ::unlink(entry.path().c_str());
+  }
+}
+
 }  // namespace
 
 IncomingUpdate::IncomingUpdate(FileDescriptor file, std::filesystem::path part,
@@ -133,11 +143,20 @@ IncomingUpdate UpdateSpool::receive(const std::string& task, std::uint64_t round
     return {open_alone(final_path, O_RDONLY), final_path, final_path, length, hash};
   }
   const std::filesystem::path part = final_path.string() + part_suffix;
+  remove_other_parts(part, device);
   FileDescriptor file = open_alone(part, O_RDWR | O_CREAT);
   if (static_cast<std::uint64_t>(status_of(file, part).st_size) > length && ::ftruncate(file.get(), 0) != 0) {
     throw_system_error(errno, "shortening " + part.string());
   }
   return {std::move(file), part, final_path, length, hash};
+}
+
+void UpdateSpool::keep_only(const std::string& task, std::uint64_t round) const {
+  check_name(task, "task");
+  std::error_code ignored;  // what cannot be removed now is tried again at the next start
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / task, ignored)) {
+    if (entry.path().filename() != std::to_string(round)) std::filesystem::remove_all(entry.path(), ignored);
+  }
 }
 
 void UpdateSpool::remove_round(const std::string& task, std::uint64_t round) const {

@@ -50,13 +50,16 @@ class UpdateSpool {
   explicit UpdateSpool(std::filesystem::path folder);
 
   /// Begins or resumes an update; one that was finished before is complete at once. `task` and `device` are
-  /// names the server itself gave or checked. Reads what is there already. Throws Error: invalid_argument for
-  /// a name that is none; failed_precondition where the same update is being received already.
+  /// names the server itself gave or checked. Reads what is there already, and removes what the device began
+  /// to send of other updates in this round. Throws Error: invalid_argument for a name that is none;
+  /// failed_precondition where the same update is being received already.
   IncomingUpdate receive(const std::string& task, std::uint64_t round, const std::string& device,
                          const Digest& hash, std::uint64_t length) const;
   /// Where a finished update lies.
   std::filesystem::path path(const std::string& task, std::uint64_t round, const std::string& device,
                              const Digest& hash) const;
+  /// Removes what rounds of a task other than this one have left.
+  void keep_only(const std::string& task, std::uint64_t round) const;
   /// Removes what a closed round leaves.
   void remove_round(const std::string& task, std::uint64_t round) const;
 

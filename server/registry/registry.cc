@@ -1,5 +1,6 @@
 #include "server/registry/registry.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -24,6 +25,15 @@ void check_weights(const Layout& layout, std::span<const float> weights) {
   }
 }
 
+// An update has the size of the weights.
+void check_size(const TaskRecord& task) {
+  const std::uint64_t bytes = task.layout.size() * sizeof(float);
+  const std::uint64_t most = task.plan.round.max_update_bytes;
+  if (bytes <= most) return;
+  throw Error(ErrorCode::invalid_argument, "an update of this model has " + std::to_string(bytes) +
+                                               " bytes, max_update_bytes allows " + std::to_string(most));
+}
+
 TaskRecord known_task(const Ledger& ledger, const std::string& name) {
   std::optional<TaskRecord> task = ledger.task(name);
   if (!task) throw Error(ErrorCode::not_found, "there is no task '" + name + "'");
@@ -32,6 +42,11 @@ TaskRecord known_task(const Ledger& ledger, const std::string& name) {
 
 }  // namespace
 
+Digest store_weights(BlobStore& blobs, const Layout& layout, std::span<const float> weights) {
+  check_weights(layout, weights);
+  return blobs.put(as_bytes(weights));
+}
+
 Registry::Registry(Ledger& ledger, BlobStore& blobs, SigningKey key)
     : ledger_(ledger), blobs_(blobs), key_(std::move(key)) {}
 
@@ -39,37 +54,44 @@ VersionRecord Registry::add_task(const TaskRecord& task, std::span<const float> 
   check_task_name(task.name);
   task.plan.validate();
   task.contract.validate();
-  check_weights(task.layout, weights);
+  check_size(task);
   if (ledger_.task(task.name)) {
     throw Error(ErrorCode::already_exists, "there is a task '" + task.name + "' already");
+  }
+  if (ledger_.tasks().size() >= most_tasks) {
+    throw Error(ErrorCode::resource_exhausted,
+                "there are " + std::to_string(most_tasks) + " tasks, the most that one server runs");
   }
   if (!blobs_.contains(task.archive_hash)) {
     throw Error(ErrorCode::not_found, "the archive " + task.archive_hash.hex() + " is not in the blob store");
   }
-  const VersionRecord first = make_version(task, weights, 0, nullptr, now);
+  const VersionRecord first =
+      make_version(task, store_weights(blobs_, task.layout, weights), 0, nullptr, now);
   ledger_.add_task(task, first);
   return first;
 }
 
-VersionRecord Registry::commit_round(const std::string& task, std::uint64_t round,
-                                     std::span<const float> weights, Timestamp now) {
+VersionRecord Registry::commit_round(const std::string& task, std::uint64_t round, const Digest& weights,
+                                     Timestamp now) {
   const TaskRecord record = known_task(ledger_, task);
+  if (!blobs_.contains(weights)) {
+    throw Error(ErrorCode::not_found, "the weights " + weights.hex() + " are not in the blob store");
+  }
   const VersionRecord previous = ledger_.latest_version(task);
-  check_weights(record.layout, weights);
   const VersionRecord next = make_version(record, weights, round, &previous, now);
   ledger_.commit_round(task, round, now, next);
   return next;
 }
 
-VersionRecord Registry::make_version(const TaskRecord& task, std::span<const float> weights,
-                                     std::uint64_t round, const VersionRecord* previous, Timestamp now) {
+VersionRecord Registry::make_version(const TaskRecord& task, const Digest& weights, std::uint64_t round,
+                                     const VersionRecord* previous, Timestamp now) {
   Manifest manifest;
   manifest.task = task.name;
   manifest.version = previous == nullptr ? 1 : previous->version + 1;
   manifest.archive_hash = task.archive_hash;
   manifest.archive_bytes = task.archive_bytes;
-  manifest.weights_hash = blobs_.put(as_bytes(weights));
-  manifest.weights_count = weights.size();
+  manifest.weights_hash = weights;
+  manifest.weights_count = task.layout.size();
   manifest.layout_hash = task.layout.hash();
   if (previous != nullptr) manifest.previous = previous->manifest.hash();
   manifest.contract = task.contract;

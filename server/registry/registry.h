@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -11,27 +12,35 @@
 
 namespace fl::server {
 
+/// Puts a version's weights into the blob store and returns their hash. Throws Error(invalid_argument) where
+/// they do not fit the layout or are not finite, and as BlobStore::put does. Any thread.
+Digest store_weights(BlobStore& blobs, const Layout& layout, std::span<const float> weights);
+
 /// Makes versions: weights into the blob store, a manifest that names them and the version before, a
 /// signature. Refers to ledger and blobs, which outlive it; owns the signing key. One thread at a time.
 class Registry {
  public:
+  /// Tasks that one server runs at most: a device learns of all of them when it connects.
+  static constexpr std::size_t most_tasks = 64;
+
   Registry(Ledger& ledger, BlobStore& blobs, SigningKey key);
 
   /// Adds a task whose archive is in the blob store, with `weights` as version 1. Throws Error:
-  /// already_exists; not_found where the archive is not in the blob store; invalid_argument where name, plan,
-  /// contract, layout and weights do not fit each other, or the weights are not finite.
+  /// already_exists; resource_exhausted where there are most_tasks; not_found where the archive is not in the
+  /// blob store; invalid_argument where name, plan, contract, layout and weights do not fit each other, or
+  /// the weights are not finite.
   VersionRecord add_task(const TaskRecord& task, std::span<const float> weights, Timestamp now);
 
-  /// Publishes the next version of a task as the result of a round, committing the round in the same
-  /// transaction. Throws Error as Ledger::commit_round does, and invalid_argument where the weights do not
-  /// fit the task's layout or are not finite; the round is then still open.
-  VersionRecord commit_round(const std::string& task, std::uint64_t round, std::span<const float> weights,
+  /// Publishes the next version of a task, of weights that store_weights() took for its layout, as the result
+  /// of a round, committing the round in the same transaction. Throws Error as Ledger::commit_round does, and
+  /// not_found where the weights are not in the blob store; the round is then still open.
+  VersionRecord commit_round(const std::string& task, std::uint64_t round, const Digest& weights,
                              Timestamp now);
 
   PublicKey public_key() const { return key_.public_key(); }
 
  private:
-  VersionRecord make_version(const TaskRecord& task, std::span<const float> weights, std::uint64_t round,
+  VersionRecord make_version(const TaskRecord& task, const Digest& weights, std::uint64_t round,
                              const VersionRecord* previous, Timestamp now);
 
   Ledger& ledger_;

@@ -18,6 +18,12 @@ std::string refusal_of(const net::EnrolmentToken& token) {
   return "";
 }
 
+void ask_for_renewal(ScriptedDevice& device, ByteView request) {
+  device.send(wire::make_message<wire::RenewRequest>([&](flatbuffers::FlatBufferBuilder& builder) {
+    return wire::CreateRenewRequest(builder, wire::field_of(builder, request));
+  }));
+}
+
 }  // namespace
 
 TEST_CASE("a token makes one device a member and no second one") {
@@ -63,18 +69,23 @@ TEST_CASE("a device of another server is not let in") {
   CHECK_THROWS_AS(device.connect(server.port()), Error);
 }
 
-TEST_CASE("a certificate is renewed over an open connection") {
+TEST_CASE("a certificate is renewed over an open connection, once") {
   TestServer server{RoundPlan()};
   ScriptedDevice device(server.token());
   device.connect(server.port());
   const net::PrivateKey key = net::PrivateKey::generate();
-  device.send(wire::make_message<wire::RenewRequest>([&](flatbuffers::FlatBufferBuilder& builder) {
-    return wire::CreateRenewRequest(builder, wire::field_of(builder, net::make_request(key)));
-  }));
+  ask_for_renewal(device, net::make_request(key));
   const auto& reply = device.expect<wire::RenewReply>();
   CHECK(net::Certificate::from_der(wire::bytes_of(reply.certificate())).common_name() == device.id());
-  device.send(wire::make_message<wire::RenewRequest>([&](flatbuffers::FlatBufferBuilder& builder) {
-    return wire::CreateRenewRequest(builder, wire::field_of(builder, as_bytes("not a request")));
-  }));
+  ask_for_renewal(device, net::make_request(key));
+  CHECK(device.expect<wire::Refusal>().code() == wire::RefusalCode::unexpected);
+  CHECK_THROWS_AS(device.receive(), Error);
+}
+
+TEST_CASE("a request for renewal that proves nothing renews nothing (I9)") {
+  TestServer server{RoundPlan()};
+  ScriptedDevice device(server.token());
+  device.connect(server.port());
+  ask_for_renewal(device, as_bytes("not a request"));
   CHECK(device.expect<wire::Refusal>().code() == wire::RefusalCode::malformed);
 }

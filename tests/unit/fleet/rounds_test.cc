@@ -192,6 +192,24 @@ TEST_CASE("a part is sent from the offset on and only what a subscribed task nam
   device.expect<wire::Subscribed>();
 }
 
+TEST_CASE("a device that is connected hears of a task that is added") {
+  TestServer server(two_of_two());
+  ScriptedDevice device(server.token());
+  device.connect(server.port());
+  server.add_task("another");
+  CHECK(wire::text_of(device.expect<wire::TaskNotice>().task()) == "another");
+}
+
+TEST_CASE("what rounds before the open one left in the spool is gone after a restart") {
+  TestServer server(two_of_two());
+  server.stop();
+  const std::filesystem::path left = server.home() / "spool" / "tiny" / "17";
+  std::filesystem::create_directories(left);
+  server.start();
+  server.rounds();
+  CHECK_FALSE(std::filesystem::exists(left));
+}
+
 TEST_CASE("a drained server lets its devices go and takes no new ones") {
   TestServer server(two_of_two());
   ScriptedDevice device(server.token());

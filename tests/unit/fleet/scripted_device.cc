@@ -1,8 +1,9 @@
 #include "tests/unit/fleet/scripted_device.h"
 
+#include <utility>
+
 #include "common/base/error.h"
 #include "protocol/limits.h"
-#include "tests/unit/fleet/test_server.h"
 
 namespace fl::test {
 
@@ -11,9 +12,15 @@ using flatbuffers::FlatBufferBuilder;
 namespace {
 
 constexpr std::chrono::seconds step_limit{20};
-constexpr const char* task_name = "tiny";
 
 }  // namespace
+
+Layout tiny_layout() {
+  Layout layout;
+  layout.add("weight", Datatype::fp32, {3}, Role::trained);
+  layout.add("bias", Datatype::fp32, {1}, Role::trained);
+  return layout;
+}
 
 ScriptedDevice::ScriptedDevice(const net::EnrolmentToken& token) {
   const net::PrivateKey key = net::PrivateKey::generate();
@@ -35,6 +42,12 @@ ScriptedDevice::ScriptedDevice(const net::EnrolmentToken& token) {
   authority_ = connection_->peer_authority();
   disconnect();
 }
+
+ScriptedDevice::ScriptedDevice(net::Identity identity, net::Certificate authority, Task task)
+    : task_(std::move(task)),
+      id_(identity.certificate.common_name()),
+      identity_(std::move(identity)),
+      authority_(std::move(authority)) {}
 
 void ScriptedDevice::connect(std::uint16_t port, bool hello) {
   const net::TlsContext tls = net::TlsContext::for_device(identity_.value(), authority_.value());
@@ -76,21 +89,20 @@ void ScriptedDevice::throw_unexpected(const wire::Message& message) {
 
 void ScriptedDevice::subscribe(std::uint64_t held_version) {
   send(wire::make_message<wire::Subscribe>([&](FlatBufferBuilder& builder) {
-    return wire::CreateSubscribe(builder, builder.CreateString(task_name), held_version);
+    return wire::CreateSubscribe(builder, builder.CreateString(task_.name), held_version);
   }));
 }
 
 void ScriptedDevice::ask_for_work(std::uint64_t version) {
   send(wire::make_message<wire::WorkRequest>([&](FlatBufferBuilder& builder) {
-    return wire::CreateWorkRequest(builder, builder.CreateString(task_name), version, 10);
+    return wire::CreateWorkRequest(builder, builder.CreateString(task_.name), version, 10);
   }));
 }
 
 void ScriptedDevice::announce(const Update& update) {
   send(wire::make_message<wire::UpdateAnnounce>([&](FlatBufferBuilder& builder) {
-    const auto task = builder.CreateString(task_name);
-    const auto layout =
-        wire::field_of(builder, update.layout_hash.value_or(TestServer::layout().hash()).bytes);
+    const auto task = builder.CreateString(task_.name);
+    const auto layout = wire::field_of(builder, update.layout_hash.value_or(task_.layout_hash).bytes);
     const ByteView bytes = fl::as_bytes(std::span<const float>(update.delta));
     const auto hash = wire::field_of(builder, update.hash.value_or(sha256(bytes)).bytes);
     wire::UpdateAnnounceBuilder message(builder);

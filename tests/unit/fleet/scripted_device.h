@@ -9,17 +9,29 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "common/model/layout.h"
 #include "common/net/connection.h"
 #include "common/net/enrolment_token.h"
 
 namespace fl::test {
 
+/// The layout of the task "tiny": four elements.
+Layout tiny_layout();
+
 /// A device that says what a test tells it to, step by step, over real TLS. Every call blocks until it is
 /// done.
 class ScriptedDevice {
  public:
+  /// What it knows of the task that it speaks of.
+  struct Task {
+    std::string name = "tiny";
+    Digest layout_hash = tiny_layout().hash();
+  };
+
   /// Enrols; throws Error(unauthenticated) with the server's sentence where it is refused.
   explicit ScriptedDevice(const net::EnrolmentToken& token);
+  /// Takes the place of a device that is enrolled.
+  ScriptedDevice(net::Identity identity, net::Certificate authority, Task task);
 
   const std::string& id() const { return id_; }
 
@@ -42,7 +54,7 @@ class ScriptedDevice {
     }
   }
 
-  // Messages of the task "tiny".
+  // Messages of its task.
   void subscribe(std::uint64_t held_version = 0);
   void ask_for_work(std::uint64_t version);
   /// What a test may say wrongly.
@@ -70,6 +82,7 @@ class ScriptedDevice {
   [[noreturn]] static void throw_unexpected(const wire::Message& message);
 
   boost::asio::io_context context_{1};
+  Task task_;
   std::string id_;
   std::optional<net::Identity> identity_;
   std::optional<net::Certificate> authority_;

@@ -8,6 +8,7 @@
 #include <spdlog/sinks/null_sink.h>
 
 #include "common/base/random.h"
+#include "tests/unit/fleet/scripted_device.h"
 
 namespace fl::test {
 
@@ -71,13 +72,6 @@ auto TestServer::on_thread(Function function) {
   return result.get();
 }
 
-Layout TestServer::layout() {
-  Layout layout;
-  layout.add("weight", Datatype::fp32, {3}, Role::trained);
-  layout.add("bias", Datatype::fp32, {1}, Role::trained);
-  return layout;
-}
-
 TestServer::TestServer(const RoundPlan& plan) : home_path_(folder_ / "server") {
   server::ServerConfig config;
   config.listen = {"127.0.0.1", 0};
@@ -87,7 +81,7 @@ TestServer::TestServer(const RoundPlan& plan) : home_path_(folder_ / "server") {
   task.name = task_name;
   task.plan.round = plan;
   task.contract = tiny_contract();
-  task.layout = layout();
+  task.layout = tiny_layout();
   const std::string archive = "no archive that anybody opens here";
   task.archive_hash = setup.blobs.put(as_bytes(archive));
   task.archive_bytes = archive.size();
@@ -127,6 +121,16 @@ net::EnrolmentToken TestServer::token(Milliseconds lifetime) {
     return true;
   });
   return token;
+}
+
+void TestServer::add_task(const std::string& name) {
+  on_thread([&] {
+    server::TaskRecord task = running_->ledger.task(task_name).value();
+    task.name = name;
+    running_->registry.add_task(task, std::vector<float>{1, 2, 3, 4}, running_->clock.now());
+    running_->fleet->start_task(name);
+    return true;
+  });
 }
 
 void TestServer::revoke(const std::string& device) {

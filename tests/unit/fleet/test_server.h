@@ -30,15 +30,14 @@ class TestServer {
   std::uint16_t port() const { return port_; }
   net::EnrolmentToken token(Milliseconds lifetime = std::chrono::hours(1));
   void revoke(const std::string& device);
+  /// Like "tiny" but for its name.
+  void add_task(const std::string& name);
   const std::filesystem::path& home() const { return home_path_; }
 
   /// What the ledger says, read on the server's thread.
   std::vector<server::RoundRecord> rounds();
   std::vector<server::ParticipantRecord> participants(std::uint64_t round);
   std::vector<float> weights(std::uint64_t version);
-
-  /// The deltas' layout.
-  static Layout layout();
 
  private:
   struct Running;

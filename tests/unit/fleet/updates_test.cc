@@ -1,3 +1,4 @@
+#include <cmath>
 #include <limits>
 
 #include <doctest/doctest.h>
@@ -99,7 +100,19 @@ TEST_CASE("a device outside the cohort cannot put an update in") {
   CHECK(stranger.upload({}).outcome() == wire::Outcome::not_selected);
 }
 
-TEST_CASE("a message that is not expected or does not verify ends the connection with a reason (I8)") {
+TEST_CASE("a message that does not verify ends the connection with a reason (I8)") {
+  OpenRound round;
+  flatbuffers::FlatBufferBuilder junk;
+  junk.Finish(junk.CreateString("no message at all"));
+  round.device.send(junk.Release());
+  const auto& refusal = round.device.expect<wire::Refusal>();
+  CHECK(refusal.code() == wire::RefusalCode::malformed);
+  CHECK(refusal.closes());
+  CHECK(wire::text_of(refusal.sentence()).find("does not verify") != std::string::npos);
+  CHECK_THROWS_AS(round.device.receive(), Error);
+}
+
+TEST_CASE("a message that is not expected ends the connection with a reason (I8)") {
   OpenRound round;
   round.device.send(wire::make_message<wire::UpdateGo>(
       [](flatbuffers::FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, 0); }));
@@ -112,6 +125,7 @@ TEST_CASE("a message that is not expected or does not verify ends the connection
 TEST_CASE("a chunk that nobody asked for ends the connection (I8)") {
   OpenRound round;
   round.device.send_chunk(as_bytes("bytes"));
+  CHECK(round.device.expect<wire::Refusal>().code() == wire::RefusalCode::malformed);
   CHECK_THROWS_AS(round.device.receive(), Error);
   CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
 }
@@ -122,6 +136,29 @@ TEST_CASE("more bytes than were announced end the connection (I8)") {
   round.device.expect<wire::UpdateGo>();
   round.device.send_chunk(Bytes(17));
   CHECK(round.device.expect<wire::Refusal>().code() == wire::RefusalCode::unexpected);
+}
+
+TEST_CASE("figures that cannot be are not believed and spoil no mean (I8)") {
+  OpenRound round;
+  const std::vector<float> delta(4, 0.5F);
+  const ByteView bytes = as_bytes(std::span<const float>(delta));
+  round.device.send(wire::make_message<wire::UpdateAnnounce>([&](flatbuffers::FlatBufferBuilder& builder) {
+    const auto task = builder.CreateString("tiny");
+    const auto layout = wire::field_of(builder, tiny_layout().hash().bytes);
+    const auto hash = wire::field_of(builder, sha256(bytes).bytes);
+    return wire::CreateUpdateAnnounce(builder, task, 1, 1, layout, hash, bytes.size(), 10, 1, 1e308,
+                                      4'294'967'295, -1e308, 1e300);
+  }));
+  round.device.expect<wire::UpdateGo>();
+  round.device.send_chunk(bytes);
+  CHECK(round.device.expect<wire::UpdateReply>().outcome() == wire::Outcome::accepted);
+  for (const server::ParticipantRecord& record : round.server.participants(1)) {
+    if (record.device != round.device.id()) continue;
+    CHECK(std::isnan(record.train_loss));
+    CHECK(std::isnan(record.test_loss));
+    CHECK(record.test_accuracy == -1.0);
+    CHECK(record.test_examples == 100);
+  }
 }
 
 TEST_CASE("a conversation that does not begin with Hello is ended") {

@@ -49,6 +49,32 @@ TEST_CASE("a transfer that was cut off goes on where it was (I10)") {
   CHECK(as_text(read_file(spool.path("har", 1, "a", digest_of(content)))) == content);
 }
 
+TEST_CASE("a device has one update on its way in a round and no more of the disk") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  const auto begin = [&](const std::string& device, const std::string& hashed) {
+    spool.receive("har", 1, device, digest_of(hashed), 100).append(as_bytes("some bytes"));
+  };
+  begin("a-b", "its own");
+  for (int i = 0; i < 20; ++i) begin("a", "try " + std::to_string(i));
+  const auto files = std::filesystem::directory_iterator(folder / "spool" / "har" / "1");
+  CHECK(std::distance(files, std::filesystem::directory_iterator()) == 2);
+  CHECK(spool.receive("har", 1, "a-b", digest_of("its own"), 100).offset() == 10);
+}
+
+TEST_CASE("rounds that are over leave nothing once only the open one is kept") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  for (const std::uint64_t round : {1U, 2U, 3U}) {
+    spool.receive("har", round, "a", digest_of(content), content.size()).append(as_bytes("part"));
+  }
+  spool.keep_only("har", 2);
+  CHECK_FALSE(std::filesystem::exists(folder / "spool" / "har" / "1"));
+  CHECK_FALSE(std::filesystem::exists(folder / "spool" / "har" / "3"));
+  CHECK(spool.receive("har", 2, "a", digest_of(content), content.size()).offset() == 4);
+  spool.keep_only("absent", 1);
+}
+
 TEST_CASE("an update that was finished before is complete at once") {
   const TemporaryFolder folder;
   const UpdateSpool spool(folder / "spool");

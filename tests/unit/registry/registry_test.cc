@@ -23,6 +23,8 @@ struct Shop {
     blobs.put(as_bytes("archive"));
   }
 
+  Digest store(const Weights& weights) { return store_weights(blobs, sample_task().layout, weights); }
+
   TemporaryFolder folder;
   Ledger ledger;
   BlobStore blobs;
@@ -57,7 +59,7 @@ TEST_CASE("a committed round is the next version and names the one before (I6)")
   Shop shop;
   const VersionRecord first = shop.registry.add_task(sample_task(), first_weights, at(50));
   shop.ledger.begin_round(sample_round(1, 1), {});
-  const VersionRecord next = shop.registry.commit_round("har", 1, next_weights, at(60));
+  const VersionRecord next = shop.registry.commit_round("har", 1, shop.store(next_weights), at(60));
   const Manifest manifest = verify(next.manifest, shop.registry.public_key());
   CHECK(manifest.version == 2);
   CHECK(manifest.previous == first.manifest.hash());
@@ -87,18 +89,41 @@ TEST_CASE("a task whose parts do not fit each other is refused and leaves no tra
   CHECK(refused([](TaskRecord&) {}) == ErrorCode::already_exists);
 }
 
-TEST_CASE("weights that do not fit or are not finite leave the round open (I9)") {
+TEST_CASE("a model larger than its plan allows updates to be is refused (I8)") {
+  Shop shop;
+  TaskRecord task = sample_task();
+  task.plan.round.max_update_bytes = 23;
+  CHECK(code_of([&] { shop.registry.add_task(task, first_weights, at(1)); }) == ErrorCode::invalid_argument);
+  task.plan.round.max_update_bytes = 24;
+  shop.registry.add_task(task, first_weights, at(1));
+}
+
+TEST_CASE("a server takes as many tasks as a device is told of and no more (I9)") {
+  Shop shop;
+  TaskRecord task = sample_task();
+  for (std::size_t i = 0; i < Registry::most_tasks; ++i) {
+    task.name = "task-" + std::to_string(i);
+    shop.registry.add_task(task, first_weights, at(1));
+  }
+  task.name = "one-more";
+  CHECK(code_of([&] { shop.registry.add_task(task, first_weights, at(1)); }) ==
+        ErrorCode::resource_exhausted);
+}
+
+TEST_CASE("weights that do not fit or are not finite or are not there leave the round open (I9)") {
   Shop shop;
   shop.registry.add_task(sample_task(), first_weights, at(50));
   shop.ledger.begin_round(sample_round(1, 1), {});
   const Weights broken{1, 2, 3, std::numeric_limits<float>::quiet_NaN(), 5, 6};
-  CHECK(code_of([&] { shop.registry.commit_round("har", 1, broken, at(60)); }) ==
-        ErrorCode::invalid_argument);
-  CHECK(code_of([&] { shop.registry.commit_round("har", 1, Weights{1}, at(60)); }) ==
-        ErrorCode::invalid_argument);
-  CHECK(code_of([&] { shop.registry.commit_round("har", 2, next_weights, at(60)); }) == ErrorCode::not_found);
-  CHECK(code_of([&] { shop.registry.commit_round("absent", 1, next_weights, at(60)); }) ==
-        ErrorCode::not_found);
+  CHECK(code_of([&] { shop.store(broken); }) == ErrorCode::invalid_argument);
+  CHECK(code_of([&] { shop.store({1}); }) == ErrorCode::invalid_argument);
+  const Digest stored = shop.store(next_weights);
+  const auto commit = [&](const char* task, std::uint64_t round, const Digest& weights) {
+    return code_of([&] { shop.registry.commit_round(task, round, weights, at(60)); });
+  };
+  CHECK(commit("har", 1, digest_of("nowhere")) == ErrorCode::not_found);
+  CHECK(commit("har", 2, stored) == ErrorCode::not_found);
+  CHECK(commit("absent", 1, stored) == ErrorCode::not_found);
   CHECK(shop.ledger.open_round("har").has_value());
   CHECK(shop.ledger.versions("har").size() == 1);
 }
