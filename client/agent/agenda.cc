@@ -40,8 +40,14 @@ void Agenda::noticed(Notice notice) {
 
 void Agenda::offered(Offer offer) {
   Task& task = tasks_[offer.task];
+  if (!trains_ || !task.asked) return;
   task.asked = false;
   task.offer = std::move(offer);
+}
+
+void Agenda::declined(const std::string& task) {
+  tasks_[task].asked = false;
+  tasks_[task].hold_until = Moment::max();
 }
 
 void Agenda::told_to_wait(const std::string& name, Moment until) {

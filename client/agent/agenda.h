@@ -45,7 +45,10 @@ class Agenda {
   void newest_is(const std::string& task, std::uint64_t version);
   /// Ignored where it is not newer than what is held, known or was refused.
   void noticed(Notice notice);
+  /// Ignored where it was not asked for, and so wherever the device does not train.
   void offered(Offer offer);
+  /// The offer cannot be done here: nothing is asked for again before the task's next version.
+  void declined(const std::string& task);
   void told_to_wait(const std::string& name, Moment until);
   void has_examples(const std::string& task, std::uint64_t training_examples);
 

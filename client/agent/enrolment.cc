@@ -26,13 +26,6 @@ struct Admission {
   PublicKey signing_key;
 };
 
-/// The token without the blanks and the line's end that copying puts around it.
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 Admission admission_from(const wire::EnrolReply& reply, const net::Certificate& authority) {
   Admission admission{.device = std::string(wire::text_of(reply.device_id())),
                       .certificate = net::Certificate::from_der(wire::bytes_of(reply.certificate())),
@@ -61,6 +54,7 @@ asio::awaitable<std::optional<Admission>> ask_admission(const net::EnrolmentToke
     throw Error(ErrorCode::unauthenticated, "the server does not show the CA that the token names");
   }
   Admission admission = admission_from(*reply, *authority);
+  net::require_usable({admission.certificate, key}, *authority, SystemClock().now());
   connection->close();
   co_return admission;
 }
@@ -89,7 +83,7 @@ DeviceHome enrol(const std::filesystem::path& folder, std::string_view token_tex
                                                  std::to_string(limits::name_bytes) +
                                                  " bytes, this one has " + std::to_string(name.size()));
   }
-  const net::EnrolmentToken token = net::EnrolmentToken::parse(trimmed(token_text));
+  const net::EnrolmentToken token = net::EnrolmentToken::parse(token_text);
   HomeDraft draft(folder);
   const Admission admission = ask_and_wait(token, draft.key(), name);
   return draft.finish({admission.device, name, token.server, admission.signing_key}, admission.certificate,

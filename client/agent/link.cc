@@ -29,6 +29,7 @@ bool is_pushed(wire::Body body) {
     case wire::Body::Subscribed:
     case wire::Body::WorkOffer:
     case wire::Body::WorkLater:
+    case wire::Body::TaskNotice:
       return true;
     default:
       return false;
@@ -45,10 +46,9 @@ awaitable<void> wait(asio::steady_timer& timer, Moment until) {
 
 // The reading and the keeping alive hold it, so that it outlives the Link until both have ended.
 struct Link::State {
-  State(std::unique_ptr<net::Connection> to, const asio::any_io_executor& executor, Duration silence,
-        Push push)
+  State(std::unique_ptr<net::Connection> to, const asio::any_io_executor& executor, Silence lasts, Push push)
       : connection(std::move(to)),
-        keep_alive(silence),
+        silence(lasts),
         on_push(std::move(push)),
         signal(executor, Moment::max()),
         silence_timer(executor, Moment::max()) {}
@@ -64,11 +64,12 @@ struct Link::State {
   static awaitable<void> keep_awake(std::shared_ptr<State> self);
 
   std::unique_ptr<net::Connection> connection;
-  Duration keep_alive;
+  Silence silence;
   Push on_push;
   asio::steady_timer signal;  // cancelled whenever the one that waits should look again
   asio::steady_timer silence_timer;
   Moment last_sent = Clock::now();
+  Moment last_heard = Clock::now();
   Moment last_chunk = Clock::now();
   std::optional<Answer> answer;
   PartFile* part = nullptr;
@@ -87,6 +88,7 @@ void Link::Answer::refuse() const {
 }
 
 void Link::State::take(const wire::Frame& frame) {
+  last_heard = Clock::now();
   if (frame.kind == wire::FrameKind::message) {
     const wire::Message* message = wire::verified_message(frame.payload);
     if (message == nullptr)
@@ -96,7 +98,7 @@ void Link::State::take(const wire::Frame& frame) {
   }
   if (part == nullptr) throw Error(ErrorCode::protocol, "the server sent bulk bytes that nobody asked for");
   part->append(frame.payload);
-  last_chunk = Clock::now();
+  last_chunk = last_heard;
   signal.cancel();
 }
 
@@ -153,7 +155,7 @@ awaitable<void> Link::State::read(std::shared_ptr<State> self) {
 awaitable<void> Link::State::keep_awake(std::shared_ptr<State> self) {
   try {
     while (!self->ended && !self->failure) {
-      const Moment due = self->last_sent + self->keep_alive;
+      const Moment due = self->last_sent + self->silence.ours;
       if (due <= Clock::now()) {
         co_await self->send(keep_alive_message());
       } else {
@@ -166,8 +168,8 @@ awaitable<void> Link::State::keep_awake(std::shared_ptr<State> self) {
 }
 
 Link::Link(std::unique_ptr<net::Connection> connection, const asio::any_io_executor& executor,
-           Duration keep_alive, Push on_push) {
-  state_ = std::make_shared<State>(std::move(connection), executor, keep_alive, std::move(on_push));
+           Silence silence, Push on_push) {
+  state_ = std::make_shared<State>(std::move(connection), executor, silence, std::move(on_push));
   asio::co_spawn(executor, State::read(state_), asio::detached);
   asio::co_spawn(executor, State::keep_awake(state_), asio::detached);
 }
@@ -184,17 +186,18 @@ awaitable<void> Link::send(flatbuffers::DetachedBuffer message) {
 awaitable<void> Link::send_bulk(ByteView bytes) {
   while (!bytes.empty()) {
     state_->require_well();
-    const ByteView chunk = bytes.first(std::min(bytes.size(), limits::chunk_bytes));
+    const ByteView chunk = bytes.first(std::min(bytes.size(), limits::sent_chunk_bytes));
     state_->last_sent = Clock::now();
     co_await state_->connection->write_chunk(chunk, limits::frame_time);
     bytes = bytes.subspan(chunk.size());
   }
 }
 
-awaitable<Link::Answer> Link::answer(Duration limit) {
-  const Moment deadline = Clock::now() + limit;
+awaitable<Link::Answer> Link::answer(Duration silence, Moment until) {
+  const Moment asked = Clock::now();
   while (!state_->answer) {
     state_->require_well();
+    const Moment deadline = std::min(until, std::max(asked, state_->last_heard) + silence);
     if (Clock::now() >= deadline) throw Error(ErrorCode::timeout, "the server did not answer in time");
     co_await wait(state_->signal, deadline);
   }
@@ -208,7 +211,7 @@ awaitable<void> Link::fetch(const Digest& hash, PartFile& part, std::function<vo
   state_->part = &part;  // before asking: the chunks come right behind the answer
   const std::shared_ptr<void> forget(nullptr, [state = state_](void*) { state->part = nullptr; });
   co_await send(fetch_message(hash, offset));
-  const Answer answered = co_await answer(limits::reply_time);
+  const Answer answered = co_await answer(state_->silence.theirs);
   const auto& transfer = answered.as<wire::Transfer>();
   if (transfer.length() != part.bytes() || transfer.offset() != offset) {
     throw Error(ErrorCode::protocol, "the server sends another part of a version than was asked for");
@@ -216,7 +219,7 @@ awaitable<void> Link::fetch(const Digest& hash, PartFile& part, std::function<vo
   state_->last_chunk = Clock::now();
   while (!part.complete()) {
     state_->require_well();
-    const Moment deadline = state_->last_chunk + limits::reply_time;
+    const Moment deadline = state_->last_chunk + state_->silence.theirs;
     if (Clock::now() >= deadline) throw Error(ErrorCode::timeout, "the server stopped sending a version");
     co_await wait(state_->signal, deadline);
     if (on_progress) on_progress();

@@ -18,8 +18,9 @@
 namespace fl::client {
 
 /// A connection to a server that has welcomed this device. Reads all the time, so that what the server may
-/// send at any moment (VersionNotice, Subscribed, WorkOffer, WorkLater) never waits behind, and tells
-/// `on_push` of it; everything else is the answer to a question. Sends KeepAlive when it has been silent.
+/// send at any moment (VersionNotice, Subscribed, WorkOffer, WorkLater, TaskNotice) never waits behind, and
+/// tells `on_push` of it; everything else is the answer to a question. Sends KeepAlive when it has been
+/// silent.
 ///
 /// Everything runs on the connection's executor. One coroutine at a time asks, waits or receives; after any
 /// of them has thrown anything but what a Refusal to an answer means, only the destructor may follow. Besides
@@ -48,10 +49,17 @@ class Link {
     Bytes bytes_;
   };
 
+  /// How long silence lasts: this device's before it sends KeepAlive, and the server's while a part of a
+  /// version is fetched.
+  struct Silence {
+    Duration ours;
+    Duration theirs;
+  };
+
   /// `executor` is the connection's. `on_push` is called on it, until the Link ends; what it throws ends the
   /// connection.
   Link(std::unique_ptr<net::Connection> connection, const boost::asio::any_io_executor& executor,
-       Duration keep_alive, Push on_push);
+       Silence silence, Push on_push);
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
   /// Closes the connection.
@@ -61,10 +69,12 @@ class Link {
   /// Sends `bytes` as chunks; they must stay valid until this returns.
   boost::asio::awaitable<void> send_bulk(ByteView bytes);
 
-  /// The next answer.
-  boost::asio::awaitable<Answer> answer(Duration limit);
+  /// The next answer. Throws Error(timeout) where the server says nothing, not even KeepAlive, for `silence`:
+  /// one that is busy with others may let a device wait; and where it has not answered at `until`.
+  boost::asio::awaitable<Answer> answer(Duration silence, Moment until = Moment::max());
   /// Fetches what `part` lacks of the part named by `hash`, and takes the chunks into it until it is
-  /// complete; `on_progress` may be empty. Throws Error(timeout) where no chunk comes for limits::reply_time.
+  /// complete; `on_progress` may be empty. Throws Error(timeout) where the server says nothing for too long,
+  /// or no chunk comes for so long once they have begun.
   boost::asio::awaitable<void> fetch(const Digest& hash, PartFile& part, std::function<void()> on_progress);
   /// Returns when something was pushed or answered, after wake(), or at `until`.
   boost::asio::awaitable<void> rest(Moment until);

@@ -51,7 +51,6 @@ ErrorCode code_of(wire::RefusalCode code) {
     case wire::RefusalCode::token:
     case wire::RefusalCode::revoked:
       return ErrorCode::unauthenticated;
-    case wire::RefusalCode::busy:
     case wire::RefusalCode::internal:
       return ErrorCode::unavailable;
     case wire::RefusalCode::version:

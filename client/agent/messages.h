@@ -30,7 +30,7 @@ flatbuffers::DetachedBuffer enrol_message(ByteView token, ByteView certificate_r
 Notice notice_from(const wire::VersionNotice& message);
 /// Throws Error(protocol) naming what of the offer no device could do.
 Offer offer_from(const wire::WorkOffer& message, Moment now);
-/// What a refusal means to the agent: revoked and token are unauthenticated, busy and internal unavailable,
+/// What a refusal means to the agent: revoked and token are unauthenticated, internal unavailable,
 /// version failed_precondition, not_found not_found, the others protocol.
 Error error_from(const wire::Refusal& refusal);
 /// What to do about an update's outcome.

@@ -25,6 +25,7 @@ constexpr std::chrono::seconds longest_rest{15};
 /// What a server may tell a device to wait for work.
 constexpr std::chrono::milliseconds shortest_wait{100};
 constexpr std::chrono::milliseconds longest_wait{std::chrono::hours(1)};
+constexpr std::chrono::hours shortest_renewal{1};
 constexpr std::chrono::milliseconds wait_after_refusal{std::chrono::minutes(1)};
 
 Steady::duration keep_alive_of(const wire::Welcome& welcome) {
@@ -43,13 +44,22 @@ const wire::Welcome& welcome_in(const wire::Message& message) {
   return *welcome;
 }
 
-std::set<std::string> tasks_in(const wire::Welcome& welcome) {
-  std::set<std::string> tasks;
+std::vector<std::string> tasks_in(const wire::Welcome& welcome) {
+  std::vector<std::string> tasks;
   if (welcome.tasks() == nullptr) return tasks;
-  for (const auto* task : *welcome.tasks()) {
-    if (task->size() <= limits::name_bytes && tasks.size() < limits::tasks) tasks.insert(task->str());
-  }
+  for (const auto* task : *welcome.tasks()) tasks.push_back(task->str());
   return tasks;
+}
+
+/// The task that a pushed message is about.
+std::string task_in(const wire::Message& message) {
+  if (const auto* notice = message.body_as_VersionNotice()) return std::string(wire::text_of(notice->task()));
+  if (const auto* subscribed = message.body_as_Subscribed()) {
+    return std::string(wire::text_of(subscribed->task()));
+  }
+  if (const auto* offer = message.body_as_WorkOffer()) return std::string(wire::text_of(offer->task()));
+  if (const auto* later = message.body_as_WorkLater()) return std::string(wire::text_of(later->task()));
+  return "";
 }
 
 }  // namespace
@@ -58,8 +68,6 @@ awaitable<void> Session::run() {
   std::exception_ptr failure;
   try {
     co_await connect();
-    co_await subscribe();
-    got_through_ = true;
     co_await converse();
   } catch (...) {
     failure = std::current_exception();
@@ -78,23 +86,38 @@ awaitable<void> Session::connect() {
   connection->set_limits(limits::message_bytes, 0);
   co_await connection->write_message(hello_message(), limits::frame_time);
   const wire::Welcome& welcome = welcome_in(*co_await connection->read_message(limits::hello_time));
-  tasks_ = tasks_in(welcome);
-  const Steady::duration keep_alive = keep_alive_of(welcome);
+  for (const std::string& task : tasks_in(welcome)) follow(task);
+  const Link::Silence silence{keep_alive_of(welcome), limits::reply_time};
   connection->set_limits(limits::message_bytes, limits::chunk_bytes);
-  link_ = std::make_unique<Link>(std::move(connection), co_await asio::this_coro::executor, keep_alive,
+  link_ = std::make_unique<Link>(std::move(connection), co_await asio::this_coro::executor, silence,
                                  [this](const wire::Message& message) { take_push(message); });
   tell(Kind::connected, "",
        "connected to " + home.settings().server.text() + " (" + std::to_string(tasks_.size()) +
            (tasks_.size() == 1 ? " task)" : " tasks)"));
+  context_.agenda.begin_connection();
 }
 
+void Session::follow(const std::string& task) {
+  if (tasks_.contains(task) || !ModelStore::is_task_name(task)) return;
+  if (tasks_.size() < limits::tasks) {
+    tasks_.insert(task);
+    unsubscribed_.push_back(task);
+  } else if (!std::exchange(told_of_too_many_, true)) {
+    tell(Kind::trouble, task,
+         "the server has more than " + std::to_string(limits::tasks) +
+             " tasks; this device follows neither " + task + " nor further ones");
+  }
+}
+
+/// To every task that there is to follow and that was not subscribed to yet.
 awaitable<void> Session::subscribe() {
-  context_.agenda.begin_connection();
-  for (const std::string& task : tasks_) {
+  for (; !unsubscribed_.empty(); unsubscribed_.pop_front()) {
+    const std::string task = unsubscribed_.front();
     const std::shared_ptr<ModelStore> store = context_.parts.models.find(task);
     const std::optional<StoredVersion> champion = store ? store->champion() : std::nullopt;
     const std::uint64_t held = champion ? champion->manifest.version : 0;
     context_.agenda.take_part(task, held);
+    subscribing_ = true;
     co_await link_->send(subscribe_message(task, held));
     const Moment deadline = Steady::now() + limits::reply_time;
     while (!answered_.contains(task)) {
@@ -103,11 +126,13 @@ awaitable<void> Session::subscribe() {
         throw Error(ErrorCode::timeout, "the server does not answer a subscription");
       co_await link_->rest(deadline);
     }
+    subscribing_ = false;
   }
 }
 
 awaitable<void> Session::converse() {
   for (;;) {
+    co_await subscribe();
     co_await handle_stray_answer();
     if (context_.parts.clock.now() >= renew_at_) co_await renew();
     count_examples();
@@ -132,7 +157,7 @@ awaitable<bool> Session::perform(Agenda::Step step) {
       co_await ask(step.task);
       break;
     case Agenda::Step::Kind::rest:
-      co_await link_->rest(rest_until(step));
+      if (unsubscribed_.empty()) co_await link_->rest(rest_until(step));
       break;
   }
   co_return true;
@@ -144,7 +169,18 @@ Moment Session::rest_until(const Agenda::Step& step) const {
 
 void Session::count_examples() {
   for (const std::string& task : tasks_) {
-    context_.agenda.has_examples(task, context_.parts.examples.count(task, Side::training));
+    context_.agenda.has_examples(task, examples_of(task));
+  }
+}
+
+/// None where they cannot be read: the device then receives versions and does not train.
+std::uint64_t Session::examples_of(const std::string& task) {
+  try {
+    return context_.parts.examples.count(task, Side::training);
+  } catch (const Error& error) {
+    if (told_of_examples_ != error.what()) tell(Kind::trouble, task, error.what());
+    told_of_examples_ = error.what();
+    return 0;
   }
 }
 
@@ -154,38 +190,44 @@ awaitable<void> Session::handle_stray_answer() {
   const Link::Answer answer = co_await link_->answer(limits::reply_time);
   const auto& refusal = answer.as<wire::Refusal>();
   const Error error = error_from(refusal);
-  if (!got_through_) throw error;
+  if (subscribing_) throw error;
   tell(Kind::trouble, "", std::string("the server refuses: ") + error.what());
   for (const std::string& task : tasks_)
     context_.agenda.told_to_wait(task, Steady::now() + wait_after_refusal);
 }
 
 void Session::take_push(const wire::Message& message) {
-  const Moment now = Steady::now();
-  std::string task;
-  if (const auto* notice = message.body_as_VersionNotice()) {
-    task = wire::text_of(notice->task());
-    if (tasks_.contains(task)) context_.agenda.noticed(notice_from(*notice));
-    if (context_.agenda.training_is_void()) context_.trainer.cancel();
-    answered_.insert(task);
-  } else if (const auto* subscribed = message.body_as_Subscribed()) {
-    task = wire::text_of(subscribed->task());
-    if (tasks_.contains(task)) context_.agenda.newest_is(task, subscribed->version());
-    answered_.insert(task);
-  } else if (const auto* offer = message.body_as_WorkOffer()) {
-    task = wire::text_of(offer->task());
-    if (tasks_.contains(task)) context_.agenda.offered(offer_from(*offer, now));
-  } else if (const auto* later = message.body_as_WorkLater()) {
-    task = wire::text_of(later->task());
-    const std::chrono::milliseconds wait(later->retry_after_ms());
-    if (tasks_.contains(task)) {
-      context_.agenda.told_to_wait(task, now + std::clamp(wait, shortest_wait, longest_wait));
-      tell(Kind::waiting, task, "no work for " + task + " now: " + sentence_of(later->reason()));
-    }
+  if (const auto* added = message.body_as_TaskNotice()) {
+    follow(std::string(wire::text_of(added->task())));
+    return;
   }
+  const std::string task = task_in(message);
   if (!tasks_.contains(task)) {
     throw Error(ErrorCode::protocol,
                 std::string("the server sent ") + wire::body_name(message) + " for a task that it has not");
+  }
+  if (const auto* notice = message.body_as_VersionNotice()) {
+    take_notice(notice_from(*notice));
+    answered_.insert(task);
+  } else if (const auto* subscribed = message.body_as_Subscribed()) {
+    context_.agenda.newest_is(task, subscribed->version());
+    answered_.insert(task);
+  } else if (const auto* offer = message.body_as_WorkOffer()) {
+    take_offer(task, *offer);
+  } else if (const auto* later = message.body_as_WorkLater()) {
+    const std::chrono::milliseconds wait(later->retry_after_ms());
+    context_.agenda.told_to_wait(task, Steady::now() + std::clamp(wait, shortest_wait, longest_wait));
+    tell(Kind::waiting, task, "no work for " + task + " now: " + sentence_of(later->reason()));
+  }
+}
+
+void Session::take_offer(const std::string& task, const wire::WorkOffer& message) {
+  try {
+    context_.agenda.offered(offer_from(message, Steady::now()));
+  } catch (const Error& error) {
+    context_.agenda.declined(task);
+    tell(Kind::trouble, task,
+         std::string(error.what()) + "; none is asked for again before the next version of " + task);
   }
 }
 
@@ -197,14 +239,14 @@ awaitable<void> Session::ask(std::string task) {
     co_return;
   }
   context_.agenda.asked(task);
-  const std::uint64_t examples = context_.parts.examples.count(task, Side::training);
-  co_await link_->send(work_request_message(task, champion->manifest.version, examples));
+  co_await link_->send(work_request_message(task, champion->manifest.version, examples_of(task)));
 }
 
 awaitable<void> Session::renew() {
   const net::PrivateKey key = net::PrivateKey::generate();
+  const Moment until = Steady::now() + limits::reply_time;
   co_await link_->send(renew_message(net::make_request(key)));
-  const Link::Answer answer = co_await link_->answer(limits::reply_time);
+  const Link::Answer answer = co_await link_->answer(limits::reply_time, until);
   if (const auto* refusal = answer.message().body_as_Refusal()) {
     renew_at_ = context_.parts.clock.now() + std::chrono::hours(1);
     tell(Kind::trouble, "",
@@ -217,8 +259,10 @@ awaitable<void> Session::renew() {
   if (certificate.common_name() != context_.parts.home.settings().device) {
     throw Error(ErrorCode::protocol, "the server sent a certificate for another device");
   }
+  const Timestamp now = context_.parts.clock.now();
+  net::require_usable({certificate, key}, context_.parts.home.authority(), now);
   context_.parts.home.replace_identity({certificate, key});
-  renew_at_ = net::renewal_time(certificate);
+  renew_at_ = std::max<Timestamp>(net::renewal_time(certificate), now + shortest_renewal);
   tell(Kind::certificate_renewed, "", "the certificate was renewed");
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -43,9 +44,7 @@ class Session {
 
   /// Looks at the agenda again.
   void wake();
-  /// Whether the conversation came as far as the first answers: the server is well.
-  bool got_through() const { return got_through_; }
-  /// Why versions were not adopted, each a sentence.
+  /// Why versions were not adopted, each a sentence; for fetch_newest.
   const std::vector<std::string>& refusals() const { return refusals_; }
 
  private:
@@ -55,8 +54,12 @@ class Session {
   boost::asio::awaitable<bool> perform(Agenda::Step step);
   boost::asio::awaitable<void> handle_stray_answer();
   void take_push(const wire::Message& message);
+  void take_notice(const Notice& notice);
+  void take_offer(const std::string& task, const wire::WorkOffer& message);
+  void follow(const std::string& task);
   Moment rest_until(const Agenda::Step& step) const;
   void count_examples();
+  std::uint64_t examples_of(const std::string& task);
 
   boost::asio::awaitable<void> adopt(std::string task);
   boost::asio::awaitable<bool> fetch_parts(ModelStore& store, const Manifest& manifest);
@@ -77,11 +80,14 @@ class Session {
   Context context_;
   Purpose purpose_;
   std::unique_ptr<Link> link_;
-  std::set<std::string> tasks_;     // that the server has
+  std::set<std::string> tasks_;  // that the server has and this device follows
+  std::deque<std::string> unsubscribed_;
   std::set<std::string> answered_;  // subscriptions
   Timestamp renew_at_;
   std::vector<std::string> refusals_;
-  bool got_through_ = false;
+  std::string told_of_examples_;  // why they cannot be counted
+  bool subscribing_ = false;
+  bool told_of_too_many_ = false;
 };
 
 }  // namespace fl::client

@@ -1,5 +1,6 @@
 // The half of a session that is about updates: announcing one and sending it.
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -18,8 +19,11 @@ using Kind = AgentEvent::Kind;
 /// The server hashes and syncs what it was sent before it answers, at this pace at least.
 constexpr std::uint64_t settling_bytes_per_second = 10'000'000;
 
-std::chrono::seconds settling_time(std::uint64_t bytes) {
-  return limits::reply_time + std::chrono::seconds(bytes / settling_bytes_per_second);
+/// A server that takes many updates at once may let this one wait for its turn as long as its round lasts.
+Moment answer_due(const FinishedUpdate& update) {
+  const std::uint64_t bytes = update.delta.size() * sizeof(float);
+  const auto settling = limits::reply_time + std::chrono::seconds(bytes / settling_bytes_per_second);
+  return std::max(update.deadline, std::chrono::steady_clock::now() + settling);
 }
 
 std::string name_of(const FinishedUpdate& update) {
@@ -32,13 +36,13 @@ awaitable<void> Session::announce(std::string task) {
   const std::shared_ptr<const FinishedUpdate> update = context_.agenda.update_of(task);
   const ByteView bytes = as_bytes(std::span<const float>(update->delta));
   co_await link_->send(announce_message(*update));
-  Link::Answer answer = co_await link_->answer(limits::reply_time);
+  Link::Answer answer = co_await link_->answer(limits::reply_time, answer_due(*update));
   if (const auto* go = answer.message().body_as_UpdateGo()) {
     if (go->offset() > bytes.size()) {
       throw Error(ErrorCode::protocol, "the server asks for an update from beyond its end");
     }
     co_await link_->send_bulk(bytes.subspan(go->offset()));
-    answer = co_await link_->answer(settling_time(bytes.size()));
+    answer = co_await link_->answer(limits::reply_time, answer_due(*update));
   }
   settle(*update, answer.as<wire::UpdateReply>());
 }

@@ -19,9 +19,9 @@ std::string name_of(const Manifest& manifest) {
   return "version " + std::to_string(manifest.version) + " of " + manifest.task;
 }
 
-void require_version(const Manifest& manifest, std::uint64_t announced) {
-  if (manifest.version == announced) return;
-  throw Error(ErrorCode::invalid_data, "its manifest is that of version " + std::to_string(manifest.version));
+void require_announced(const Manifest& manifest, const Notice& notice) {
+  if (manifest.version == notice.version && manifest.task == notice.task) return;
+  throw Error(ErrorCode::invalid_data, "its manifest is that of " + name_of(manifest));
 }
 
 void require_transferable(const Manifest& manifest) {
@@ -32,7 +32,25 @@ void require_transferable(const Manifest& manifest) {
   throw Error(ErrorCode::resource_exhausted, name_of(manifest) + " is larger than a transfer may be");
 }
 
+/// Whether a trial failed for what the version is, and would anywhere, not for want of memory or disk here.
+bool is_fault_of_version(const Error& error) {
+  return error.code() == ErrorCode::invalid_data || error.code() == ErrorCode::invalid_argument;
+}
+
 }  // namespace
+
+/// Of a notice that the federation has not signed not even the number is believed: it would keep genuine
+/// versions out.
+void Session::take_notice(const Notice& notice) {
+  try {
+    require_announced(verify(notice.manifest, context_.parts.home.settings().signing_key), notice);
+  } catch (const Error& error) {
+    refuse(notice, error.what());
+    return;
+  }
+  context_.agenda.noticed(notice);
+  if (context_.agenda.training_is_void()) context_.trainer.cancel();
+}
 
 awaitable<void> Session::adopt(std::string task) {
   const Notice notice = context_.agenda.take_notice(task);
@@ -40,10 +58,10 @@ awaitable<void> Session::adopt(std::string task) {
   std::optional<Manifest> manifest;
   try {
     manifest = store->check(notice.manifest);
-    require_version(*manifest, notice.version);
     require_transferable(*manifest);
   } catch (const Error& error) {
     manifest.reset();
+    context_.agenda.refused(task, notice.version);
     refuse(notice, error.what());
   }
   if (!manifest) co_return;
@@ -87,6 +105,8 @@ awaitable<void> Session::try_and_adopt(std::shared_ptr<ModelStore> store, Notice
     tried = co_await net::run_on(context_.workers.get_executor(), std::move(trial));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cancelled) throw;
+    // What was fetched stays, and the next connection tries it again.
+    if (!is_fault_of_version(error)) throw error.within(name_of(manifest) + " could not be tried");
     fault = error.what();
   }
   const std::optional<StoredVersion> champion = store->champion();
@@ -98,6 +118,7 @@ awaitable<void> Session::try_and_adopt(std::shared_ptr<ModelStore> store, Notice
     put_to_use(*store, notice, manifest, std::move(tried));
   } else {
     store->discard(manifest);
+    context_.agenda.refused(manifest.task, manifest.version);
     refuse(notice, fault);
   }
 }
@@ -118,8 +139,7 @@ void Session::put_to_use(ModelStore& store, const Notice& notice, const Manifest
 void Session::refuse(const Notice& notice, const std::string& why) {
   const std::string sentence =
       "version " + std::to_string(notice.version) + " of " + notice.task + " is not adopted: " + why;
-  context_.agenda.refused(notice.task, notice.version);
-  refusals_.push_back(sentence);
+  if (purpose_ == Purpose::fetch_newest) refusals_.push_back(sentence);
   tell(Kind::version_refused, notice.task, sentence);
 }
 

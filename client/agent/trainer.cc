@@ -34,6 +34,15 @@ std::string name_of(const Offer& offer) {
   return "round " + std::to_string(offer.round) + " of " + offer.task;
 }
 
+/// For training alone later. A full disk keeps the device from no round.
+void remember_plan(ModelStore& store, const TrainingPlan& plan) {
+  try {
+    store.remember_plan(plan);
+  } catch (const Error&) {
+    return;
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(const AgentParts& parts, Agenda& agenda, asio::io_context& context,
@@ -68,7 +77,7 @@ asio::awaitable<void> Trainer::run(Offer offer, std::stop_token stop) {
 std::shared_ptr<const FinishedUpdate> Trainer::work(const Offer& offer, const std::stop_token& stop) const {
   const std::shared_ptr<ModelStore> store = parts_.models.find(offer.task);
   if (store == nullptr) throw Error(ErrorCode::failed_precondition, "there is no version of " + offer.task);
-  store->remember_plan(offer.plan);
+  remember_plan(*store, offer.plan);
   FromTimeToTime due;
   return train(offer, *parts_.engine(), *store, parts_.examples, stop, [&](const TrainingProgress& progress) {
     if (due()) report_progress(offer, progress);

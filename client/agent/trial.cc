@@ -18,24 +18,11 @@ void require_finite(std::span<const float> values, const std::string& what) {
   throw Error(ErrorCode::invalid_data, what + " " + std::to_string(*found) + " is NaN or infinite");
 }
 
-/// One example of zeros, of the smallest size that the contract allows.
-std::vector<Tensor> zeros(const TaskContract& contract) {
-  std::vector<Tensor> inputs;
-  for (const TensorSpec& spec : contract.inputs) {
-    Tensor tensor{spec.datatype, spec.shape, {}};
-    for (std::int64_t& dimension : tensor.shape) dimension = dimension < 0 ? 1 : dimension;
-    tensor.data.resize(element_count(tensor.shape) * size_of(tensor.datatype));
-    inputs.push_back(std::move(tensor));
-  }
-  return inputs;
-}
-
-void try_on_zeros(Model& model, const TaskContract& contract) {
-  const std::vector<Tensor> inputs = zeros(contract);
-  std::vector<TensorView> views;
-  for (const Tensor& input : inputs) views.push_back(input.view());
-  for (const Tensor& output : model.predict(views)) {
-    require_finite(output.floats(), "for an input of zeros its output's element");
+void require_finite_answers(Model& model, const Examples& examples) {
+  std::vector<TensorView> inputs;
+  for (const Tensor& input : examples.inputs) inputs.push_back(input.view());
+  for (const Tensor& output : model.predict(inputs)) {
+    require_finite(output.floats(), "on this device's held-out examples its answer's element");
   }
 }
 
@@ -74,14 +61,40 @@ std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const
   return all;
 }
 
+namespace {
+
+/// On the held-out examples; nothing where there are none, or they cannot be read or do not fit the contract,
+/// which is no fault of the version's.
+std::optional<Evaluation> test_on_own(Model& model, const ExampleStore& examples, const std::string& task,
+                                      const std::stop_token& stop) {
+  bool by_model = false;
+  const auto test = [&](const Examples& part) {
+    try {
+      require_finite_answers(model, part);
+      return model.evaluate(part);
+    } catch (const Error& error) {
+      by_model =
+          error.code() != ErrorCode::invalid_argument;  // what a model says of examples that do not fit
+      throw;
+    }
+  };
+  try {
+    return evaluate_held_out(test, examples, task, stop);
+  } catch (const Error&) {
+    if (by_model) throw;
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
 TriedVersion try_version(Engine& engine, const ModelStore& store, const Manifest& manifest,
                          const ExampleStore& examples, const std::stop_token& stop) {
   TriedVersion tried{open_version(engine, store, manifest), {}};
   require_finite(tried.model->weights(), "its weight");
-  try_on_zeros(*tried.model, manifest.contract);
-  tried.evaluation = evaluate_held_out([&](const Examples& part) { return tried.model->evaluate(part); },
-                                       examples, manifest.task, stop);
+  tried.evaluation = test_on_own(*tried.model, examples, manifest.task, stop);
   if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "the trial was stopped");
+  if (!tried.evaluation) tried.model->try_out();
   if (tried.evaluation && !std::isfinite(tried.evaluation->loss)) {
     throw Error(ErrorCode::invalid_data, "its loss on this device's held-out examples is NaN or infinite");
   }

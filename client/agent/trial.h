@@ -32,9 +32,10 @@ struct TriedVersion {
   std::optional<Evaluation> evaluation;
 };
 
-/// Opens a version and tries it once, before it may serve: every weight and every output on an input of zeros
-/// must be finite, and so must the loss on the held-out examples. Throws Error(invalid_data) saying what is
-/// not, or Error(cancelled) after `stop`.
+/// Opens a version and tries it once, before it may serve: every weight must be finite, and so must its loss
+/// and its answers on the examples held out on this device; where there are none, or none that can be read
+/// and fit its contract, it must pass Model::try_out(). Throws Error(invalid_data) saying what is not, or
+/// Error(cancelled) after `stop`.
 TriedVersion try_version(Engine& engine, const ModelStore& store, const Manifest& manifest,
                          const ExampleStore& examples, const std::stop_token& stop);
 

@@ -17,7 +17,7 @@ namespace fl::client {
 /// What a device knows of itself and of its federation, from device.json in its home.
 struct DeviceSettings {
   std::string device;     ///< Its id, as in its certificate.
-  std::string name;       ///< What the operator sees.
+  std::string name;       ///< As the device was enrolled; may be empty.
   net::Endpoint server;   ///< Where to connect to.
   PublicKey signing_key;  ///< Whose manifests to believe.
 };

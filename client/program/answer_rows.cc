@@ -1,14 +1,17 @@
 #include "client/program/answer_rows.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <iostream>
-#include <unistd.h>
+#include <utility>
 
-#include "common/base/error.h"
+#include "common/base/bytes.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Cell;
+
+constexpr std::size_t write_bytes = std::size_t{64} << 10U;
 
 /// A field of a CSV row (RFC 4180).
 std::string csv_field(const std::string& text) {
@@ -63,28 +66,26 @@ std::vector<Cell> cells_of(const PlacedExample& placed, const Prediction& answer
 }  // namespace
 
 AnswerRows::AnswerRows(const std::optional<std::filesystem::path>& file, bool as_json)
-    : file_(file),
-      as_json_(as_json),
+    : as_json_(as_json),
       table_({{.name = "at", .width = 28},
               {.name = "answer", .width = 14},
               {.name = "score", .width = 8},
               {.name = "expected", .width = 14},
               {.name = "version"}}) {
-  if (!file_) return;
-  temporary_ = file_->string() + ".tmp." + std::to_string(::getpid());
-  stream_.open(temporary_);
-  if (!stream_) throw_system_error(errno, "writing " + file_->string());
-}
-
-AnswerRows::~AnswerRows() {
-  if (!file_ || finished_) return;
-  std::error_code ignored;
-  std::filesystem::remove(temporary_, ignored);
+  if (file) file_.emplace(*file);
 }
 
 void AnswerRows::write(const std::string& text) {
-  std::ostream& out = file_ ? static_cast<std::ostream&>(stream_) : std::cout;
-  out << text;
+  if (!file_) {
+    std::cout << text;
+    return;
+  }
+  unwritten_ += text;
+  if (unwritten_.size() >= write_bytes) flush();
+}
+
+void AnswerRows::flush() {
+  file_->write(as_bytes(std::exchange(unwritten_, {})));
 }
 
 void AnswerRows::add(const PlacedExample& placed, const Prediction& answer, const TaskContract& contract) {
@@ -96,12 +97,8 @@ void AnswerRows::add(const PlacedExample& placed, const Prediction& answer, cons
 
 void AnswerRows::finish() {
   if (!file_) return;
-  stream_.close();
-  if (!stream_) throw_system_error(errno, "writing " + file_->string());
-  std::error_code failure;
-  std::filesystem::rename(temporary_, *file_, failure);
-  if (failure) throw_system_error(failure.value(), "writing " + file_->string());
-  finished_ = true;
+  flush();
+  file_->commit();
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

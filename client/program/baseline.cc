@@ -6,8 +6,16 @@
 #include "common/program/progress.h"
 #include "common/program/text_table.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Cell;
+using program::Command;
+using program::exit_ok;
+using program::Options;
+using program::Progress;
+using program::TextTable;
 
 constexpr std::int64_t most_epochs = 100'000;
 
@@ -47,8 +55,7 @@ Comparison compare_on_files(Device& device, const std::string& task, Model& alon
 int baseline(const Arguments& arguments) {
   Device device = open_as_guest(arguments);
   const std::string task = chosen_task(device, arguments);
-  const std::vector<std::filesystem::path> files =
-      arguments.has("data") ? files_of(arguments) : std::vector<std::filesystem::path>();
+  const std::vector<std::filesystem::path> files = files_of(arguments, "data");
   const auto epochs = static_cast<std::uint32_t>(arguments.integer("epochs", 1, most_epochs));
   const std::unique_ptr<Model> alone = train_alone(device, task, epochs);
   std::vector<Comparison> comparisons;
@@ -79,4 +86,4 @@ Command baseline_command() {
           baseline};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

@@ -5,7 +5,7 @@
 #include "client/program/common.h"
 #include "common/base/error.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
 
 constexpr std::size_t batch_size = 256;
@@ -18,7 +18,9 @@ std::vector<PlacedExample> BatchReader::next() {
     std::optional<Example> example = reader_->next();
     if (!example) break;
     batch.push_back({std::move(*example), reader_->where()});
+    any_ = true;
   }
+  if (!any_) throw no_examples_in(files_, contract_);
   return batch;
 }
 
@@ -67,4 +69,4 @@ std::string sentence_of(const Evaluation& evaluation, const TaskContract& contra
   return "loss " + four_digits(evaluation.loss) + on;
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

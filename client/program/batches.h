@@ -13,7 +13,7 @@
 #include "common/model/contract.h"
 #include "common/model/examples.h"
 
-namespace fl::program {
+namespace fl::client {
 
 /// One example of a file and where in which file it ended.
 struct PlacedExample {
@@ -26,13 +26,17 @@ class BatchReader {
  public:
   BatchReader(const std::vector<std::filesystem::path>& files, const TaskContract& contract,
               LabelPolicy labels)
-      : reader_(open_examples(files, contract, labels)) {}
+      : files_(files), contract_(contract), reader_(open_examples(files, contract, labels)) {}
 
-  /// The next examples, at most 256; none after the last. Throws Error as ExampleReader does.
+  /// The next examples, at most 256; none after the last. Throws Error as ExampleReader does, and
+  /// Error(invalid_data) where there is not one in all the files.
   std::vector<PlacedExample> next();
 
  private:
+  std::vector<std::filesystem::path> files_;
+  TaskContract contract_;
   std::unique_ptr<ExampleReader> reader_;
+  bool any_ = false;
 };
 
 /// The inputs of all of them, stacked, without their targets.
@@ -58,4 +62,4 @@ Evaluation evaluate_files(const std::vector<std::filesystem::path>& files, const
 /// "accuracy 0.8231 on 412 windows", or the loss where the task has no accuracy.
 std::string sentence_of(const Evaluation& evaluation, const TaskContract& contract);
 
-}  // namespace fl::program
+}  // namespace fl::client

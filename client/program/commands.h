@@ -3,15 +3,15 @@
 #include "common/program/command_line.h"
 
 /// The commands of fl-client, each in a file of its own.
-namespace fl::program {
+namespace fl::client {
 
-Command enroll_command();
-Command import_command();
-Command run_command();
-Command predict_command();
-Command status_command();
-Command baseline_command();
-Command sync_command();
-Command demo_data_command();
+program::Command enroll_command();
+program::Command import_command();
+program::Command run_command();
+program::Command predict_command();
+program::Command status_command();
+program::Command baseline_command();
+program::Command sync_command();
+program::Command demo_data_command();
 
-}  // namespace fl::program
+}  // namespace fl::client

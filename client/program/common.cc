@@ -3,7 +3,27 @@
 #include <cstdio>
 #include <iostream>
 
-namespace fl::program {
+namespace fl::client {
+namespace {
+
+using program::Arguments;
+using program::Options;
+using program::UsageError;
+
+using Kind = AgentEvent::Kind;
+
+void print(const AgentEvent& event) {
+  std::cerr << "fl-client: " << event.sentence << "\n";
+}
+
+/// What is wrong, or not as the user may expect; of training a guest hears only the latter.
+void warn_of(const AgentEvent& event) {
+  if (event.kind == Kind::model_damaged || event.kind == Kind::trouble || event.kind == Kind::training) {
+    print(event);
+  }
+}
+
+}  // namespace
 
 Options home_options() {
   Options options;
@@ -15,38 +35,39 @@ Options& task_option(Options& options) {
   return options.value("task", "NAME", "which task; may be left out where the device has just one");
 }
 
-void warn_of(const AgentEvent& event) {
-  using Kind = AgentEvent::Kind;
-  if (event.kind == Kind::model_damaged || event.kind == Kind::version_refused ||
-      event.kind == Kind::trouble) {
-    std::cerr << "fl-client: " << event.sentence << "\n";
-  }
+Options& files_argument(Options& options) {
+  return options.arguments("FILES", "the files, in the format of the task");
+}
+
+void report_fetching(const AgentEvent& event) {
+  if (event.kind == Kind::fetching) print(event);
+  warn_of(event);
 }
 
 Device open_as_guest(const Arguments& arguments) {
   return Device::open(arguments.path("HOME"), {.on_event = warn_of, .guest = true});
 }
 
+std::string named(const DeviceStatus& status) {
+  return status.name.empty() ? status.id : status.id + " (" + status.name + ")";
+}
+
 std::string chosen_task(const Device& device, const Arguments& arguments) {
   if (const auto given = arguments.optional_text("task")) return *given;
-  const DeviceStatus status = device.status();
-  if (status.tasks.size() == 1) return status.tasks.front().task;
-  if (status.tasks.empty()) {
+  const std::vector<std::string> known = device.tasks();
+  if (known.size() == 1) return known.front();
+  if (known.empty()) {
     throw Error(ErrorCode::failed_precondition, "the device knows no task yet; 'fl-client sync " +
                                                     arguments.text("HOME") + "' fetches what the server has");
   }
   std::string tasks;
-  for (const TaskStatus& each : status.tasks) tasks += (tasks.empty() ? "" : ", ") + each.task;
+  for (const std::string& each : known) tasks += (tasks.empty() ? "" : ", ") + each;
   throw UsageError("--task is missing: the device has the tasks " + tasks);
 }
 
-std::vector<std::filesystem::path> files_of(const Arguments& arguments) {
-  std::vector<std::filesystem::path> files;
-  if (arguments.has("data")) {
-    for (const std::string& file : arguments.texts("data")) files.emplace_back(file);
-  }
-  if (files.empty()) throw UsageError("FILES are missing: name at least one file with examples");
-  return files;
+std::vector<std::filesystem::path> files_of(const Arguments& arguments, const std::string& name) {
+  const std::vector<std::string> files = arguments.texts(name);
+  return {files.begin(), files.end()};
 }
 
 std::string examples_name(const TaskContract& contract) {
@@ -69,4 +90,4 @@ std::string four_digits(double value) {
   return text;
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

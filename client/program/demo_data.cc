@@ -3,8 +3,13 @@
 #include "client/program/commands.h"
 #include "common/data/motion.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Command;
+using program::exit_ok;
+using program::Options;
 
 constexpr std::int64_t most_people = 10'000;
 constexpr std::int64_t most_recordings = 1'000;
@@ -41,4 +46,4 @@ Command demo_data_command() {
           "fl-client demo-data /tmp/people --people 6 --testers 3", options, demo_data};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

@@ -1,14 +1,19 @@
-#include <array>
 #include <iostream>
-#include <unistd.h>
 
 #include "client/program/commands.h"
 #include "client/program/common.h"
 #include "common/base/files.h"
 #include "common/program/text_table.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Command;
+using program::exit_ok;
+using program::Options;
+using program::TextTable;
+using program::UsageError;
 
 constexpr std::size_t token_file_bytes = 4096;
 
@@ -18,11 +23,6 @@ std::string token_of(const Arguments& arguments) {
     throw UsageError("give the operator's token, either as --token TEXT or in --token-file FILE");
   }
   return is_text ? arguments.text("token") : read_text_file(arguments.path("token-file"), token_file_bytes);
-}
-
-std::string host_name() {
-  std::array<char, 65> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "device";
 }
 
 /// Why the versions could not be fetched, or "". A device that has enrolled stays enrolled.
@@ -44,7 +44,7 @@ void print(const Device& device, const std::filesystem::path& home, bool as_json
                      .row_json({status.id, status.name, status.server, home.string()});
     return;
   }
-  std::cout << "enrolled as " << status.id << " (" << status.name << ") with " << status.server << "\n";
+  std::cout << "enrolled as " << named(status) << " with " << status.server << "\n";
   for (const TaskStatus& task : status.tasks) {
     std::cout << "fetched version " << task.version << " of " << task.task << "\n";
   }
@@ -55,8 +55,9 @@ void print(const Device& device, const std::filesystem::path& home, bool as_json
 int enroll(const Arguments& arguments) {
   const std::filesystem::path home = arguments.path("HOME");
   const std::string token = token_of(arguments);
-  const std::string name = arguments.has("name") ? arguments.text("name") : host_name();
-  Device device = Device::enrol(home, token, name, {.on_event = warn_of});
+  // Without a name of its own the device takes the one that the operator gave to the token.
+  const std::string name = arguments.optional_text("name").value_or("");
+  Device device = Device::enrol(home, token, name, {.on_event = report_fetching});
   const std::string failure = fetch_versions(device);
   print(device, home, arguments.has("json"));
   if (!failure.empty()) {
@@ -72,10 +73,10 @@ Command enroll_command() {
   Options options = home_options();
   options.value("token", "TEXT", "the operator's one-time token, from 'fl-server token'")
       .value("token-file", "FILE", "a file that holds the token")
-      .value("name", "NAME", "what the operator sees (default: this machine's name)")
+      .value("name", "NAME", "what the operator sees (default: the token's name)")
       .json();
   return {"enroll", "join a federation: make HOME with a key and a certificate of its own",
           "fl-client enroll /var/lib/fl --token fl1:AbC... --name kitchen", options, enroll};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

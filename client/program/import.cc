@@ -5,13 +5,20 @@
 #include "common/program/progress.h"
 #include "common/program/text_table.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Command;
+using program::exit_ok;
+using program::Options;
+using program::Progress;
+using program::TextTable;
 
 int import(const Arguments& arguments) {
   Device device = open_as_guest(arguments);
   const std::string task = chosen_task(device, arguments);
-  const std::vector<std::filesystem::path> files = files_of(arguments);
+  const std::vector<std::filesystem::path> files = files_of(arguments, "FILES");
   const std::string what = examples_name(device.contract(task));
   std::uint64_t read = 0;
   std::uint64_t fresh = 0;
@@ -37,11 +44,9 @@ int import(const Arguments& arguments) {
 
 Command import_command() {
   Options options = home_options();
-  task_option(options)
-      .values("data", "FILES", "the files, in the format of the task; also right after HOME")
-      .json();
+  task_option(files_argument(options)).json();
   return {"import", "keep examples from files for training, on this device alone",
           "fl-client import /var/lib/fl --task har monday.csv tuesday.csv", options, import};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

@@ -7,8 +7,16 @@
 #include "common/program/progress.h"
 #include "common/program/text_table.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Cell;
+using program::Command;
+using program::exit_ok;
+using program::Options;
+using program::Progress;
+using program::TextTable;
 
 std::vector<Prediction> answers_to(Device& device, const std::string& task,
                                    const std::vector<PlacedExample>& batch) {
@@ -42,7 +50,7 @@ int predict(const Arguments& arguments) {
   const bool as_json = arguments.has("json");
   std::optional<std::filesystem::path> output;
   if (arguments.has("output")) output = arguments.path("output");
-  BatchReader reader(files_of(arguments), contract, LabelPolicy::optional);
+  BatchReader reader(files_of(arguments, "FILES"), contract, LabelPolicy::optional);
   AnswerRows rows(output, as_json);
   Progress progress("predicting");
   MeanEvaluation mean;
@@ -64,8 +72,7 @@ int predict(const Arguments& arguments) {
 
 Command predict_command() {
   Options options = home_options();
-  task_option(options)
-      .values("data", "FILES", "the files, in the format of the task; also right after HOME")
+  task_option(files_argument(options))
       .value("output", "FILE",
              "write the answers there as CSV (with --json as JSON lines) instead of printing them")
       .json();
@@ -75,4 +82,4 @@ Command predict_command() {
           options, predict};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

@@ -7,8 +7,13 @@
 #include "client/program/commands.h"
 #include "client/program/common.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Command;
+using program::exit_ok;
+using program::Options;
 
 using Kind = AgentEvent::Kind;
 
@@ -75,4 +80,4 @@ Command run_command() {
           "fl-client run /var/lib/fl", options, run};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

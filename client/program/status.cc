@@ -4,8 +4,15 @@
 #include "client/program/common.h"
 #include "common/program/text_table.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
+
+using program::Arguments;
+using program::Cell;
+using program::Command;
+using program::exit_ok;
+using program::Options;
+using program::TextTable;
 
 TextTable table_of(const DeviceStatus& status) {
   TextTable table({{"task"}, {"version"}, {"training"}, {"held_out"}, {"accuracy"}, {"loss"}});
@@ -25,7 +32,7 @@ int status(const Arguments& arguments) {
   const Device device = open_as_guest(arguments);
   const DeviceStatus status = device.status();
   const TextTable table = table_of(status);
-  const std::string expires = readable_moment(status.certificate_expires);
+  const std::string expires = program::readable_moment(status.certificate_expires);
   if (arguments.has("json")) {
     std::string row = TextTable({{"device"}, {"name"}, {"server"}, {"certificate_expires"}})
                           .row_json({status.id, status.name, status.server, expires});
@@ -35,8 +42,8 @@ int status(const Arguments& arguments) {
     std::cout << row << ",\"tasks\":" << tasks << "}\n";
     return exit_ok;
   }
-  std::cout << "device " << status.id << " (" << status.name << "), server " << status.server
-            << ", certificate until " << expires << "\n";
+  std::cout << "device " << named(status) << ", server " << status.server << ", certificate until " << expires
+            << "\n";
   if (table.rows() == 0) {
     std::cout << "no task has come yet; 'fl-client sync' or 'fl-client run' fetches what the server has\n";
   } else {
@@ -54,4 +61,4 @@ Command status_command() {
           status};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

@@ -4,17 +4,17 @@
 #include "client/program/common.h"
 #include "common/program/text_table.h"
 
-namespace fl::program {
+namespace fl::client {
 namespace {
 
-void report(const AgentEvent& event) {
-  if (event.kind == AgentEvent::Kind::fetching || event.kind == AgentEvent::Kind::model_damaged) {
-    std::cerr << "fl-client: " << event.sentence << "\n";
-  }
-}
+using program::Arguments;
+using program::Command;
+using program::exit_ok;
+using program::Options;
+using program::TextTable;
 
 int sync(const Arguments& arguments) {
-  Device device = Device::open(arguments.path("HOME"), {.on_event = report, .train = false});
+  Device device = Device::open(arguments.path("HOME"), {.on_event = report_fetching, .train = false});
   device.sync();
   TextTable table({{"task"}, {"version"}});
   for (const TaskStatus& task : device.status().tasks) {
@@ -33,4 +33,4 @@ Command sync_command() {
           options, sync};
 }
 
-}  // namespace fl::program
+}  // namespace fl::client

@@ -38,7 +38,9 @@ std::vector<float> probabilities(std::span<const float> output, const TaskContra
 }
 
 std::string likeliest(const std::vector<float>& scores, const TaskContract& contract) {
+  const auto is_number = [](float score) { return std::isfinite(score); };
   if (scores.empty() || scores.size() != contract.labels.size()) return {};
+  if (!std::all_of(scores.begin(), scores.end(), is_number)) return {};
   const auto best = std::max_element(scores.begin(), scores.end());
   return contract.labels[static_cast<std::size_t>(best - scores.begin())];
 }

@@ -65,9 +65,12 @@ std::uint64_t Device::import_files(const std::string& task, const std::vector<st
   std::uint64_t read = 0;
   const std::uint64_t fresh = state_->examples.add_all(task, [&]() -> std::optional<Example> {
     std::optional<Example> example = reader->next();
-    if (example && progress) progress(++read, reader->where());
+    if (!example) return example;
+    ++read;
+    if (progress) progress(read, reader->where());
     return example;
   });
+  if (read == 0) throw no_examples_in(files, taken);
   if (fresh > 0 && state_->agent) state_->agent->wake();
   return fresh;
 }
@@ -83,6 +86,10 @@ DeviceStatus Device::status() const {
       std::chrono::duration_cast<std::chrono::seconds>(expires.time_since_epoch()).count();
   for (const std::string& task : state_->models.tasks()) status.tasks.push_back(state_->status_of(task));
   return status;
+}
+
+std::vector<std::string> Device::tasks() const {
+  return state_->models.tasks();
 }
 
 TaskContract Device::contract(const std::string& task) const {
@@ -130,9 +137,8 @@ std::unique_ptr<Model> Device::train_alone(const std::string& task, std::uint32_
   }
   std::unique_ptr<Model> model =
       state_->engine()->open(store.read_archive(champion.manifest), champion.manifest.contract);
-  TrainingPlan plan = store.last_plan();
+  TrainingPlan plan = state_->plan_alone(task);
   plan.epochs = epochs;
-  plan.steps = 0;
   const TrainingResult result = model->train(examples, plan, {1, 1}, progress);
   if (result.cancelled) throw Error(ErrorCode::cancelled, "training was stopped");
   return model;

@@ -58,10 +58,10 @@ std::shared_ptr<client::ServedModel> Device::State::serving(const std::string& t
 }
 
 client::StoredVersion Device::State::champion(const std::string& task) {
-  std::optional<client::StoredVersion> version = slot(task).store().champion();
-  if (version) return std::move(*version);
-  throw Error(ErrorCode::failed_precondition,
-              "there is no model of " + task + " on this device yet; it comes with the next connection");
+  const client::ModelStore& store = slot(task).store();
+  std::optional<client::StoredVersion> version = store.champion();
+  if (!version) throw store.absence();
+  return std::move(*version);
 }
 
 std::shared_ptr<Engine> Device::State::engine() {
@@ -93,7 +93,11 @@ void Device::State::put_to_use(client::AdoptedVersion version) {
     const std::lock_guard guard(mutex);
     told = listener;
   }
-  if (told && *told) (*told)(change);
+  try {
+    if (told && *told) (*told)(change);
+  } catch (...) {
+    return;  // the app's failure, not the agent's
+  }
 }
 
 void Device::State::require_owner(const char* what) const {
@@ -108,12 +112,31 @@ TaskStatus Device::State::status_of(const std::string& task) {
   status.training_examples = examples.count(task, client::Side::training);
   status.held_out_examples = examples.count(task, client::Side::held_out);
   client::ModelStore& store = slot(task).store();
-  if (access == client::Access::guest) store.refresh();
+  if (access == client::Access::guest) {
+    store.refresh();
+    store.check_parts();
+    client::tell_troubles(store, options.on_event);
+  }
   if (const std::optional<client::StoredVersion> version = store.champion()) {
     status.version = version->manifest.version;
     status.held_out = version->evaluation;
   }
   return status;
+}
+
+TrainingPlan Device::State::plan_alone(const std::string& task) {
+  client::ModelStore& store = slot(task).store();
+  const std::optional<TrainingPlan> last = store.last_plan();
+  client::tell_troubles(store, options.on_event);
+  if (!last) {
+    client::tell(
+        options.on_event, AgentEvent::Kind::training, task,
+        "this device knows the plan of no round of " + task + " yet; it trains alone by the default plan");
+  }
+  TrainingPlan plan = last.value_or(TrainingPlan());
+  plan.steps = 0;
+  plan.proximal_mu = 0.0;
+  return plan;
 }
 
 }  // namespace fl

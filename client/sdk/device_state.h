@@ -31,6 +31,8 @@ struct Device::State {
   void put_to_use(client::AdoptedVersion version);
   void require_owner(const char* what) const;
   TaskStatus status_of(const std::string& task);
+  /// The last round's plan, or the default one, for training that no server takes part in.
+  TrainingPlan plan_alone(const std::string& task);
 
   Options options;
   client::Access access;

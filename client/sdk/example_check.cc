@@ -1,12 +1,12 @@
 #include "client/sdk/example_check.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "common/base/error.h"
 #include "common/data/targets.h"
-#include "common/model/finite.h"
 
 namespace fl::client {
 namespace {
@@ -25,10 +25,29 @@ bool fits(std::span<const std::int64_t> shape, std::span<const std::int64_t> all
       [](std::int64_t is, std::int64_t should) { return is == should || (should == -1 && is > 0); });
 }
 
+/// The bits of an IEEE 754 number's exponent, which are all set in NaN and the infinities; 0 for other types.
+std::uint64_t exponent_bits(Datatype datatype) {
+  switch (datatype) {
+    case Datatype::fp16:
+      return 0x7C00;
+    case Datatype::fp32:
+      return 0x7F80'0000;
+    case Datatype::fp64:
+      return 0x7FF0'0000'0000'0000;
+    default:
+      return 0;
+  }
+}
+
 void require_finite(const Tensor& tensor, const std::string& what) {
-  if (tensor.datatype != Datatype::fp32) return;
-  if (const auto index = first_outside(tensor.floats(), std::numeric_limits<float>::max())) {
-    refuse(what + "'s value " + std::to_string(*index) + " is NaN or infinite");
+  const std::uint64_t exponent = exponent_bits(tensor.datatype);
+  const std::size_t each = size_of(tensor.datatype);
+  for (std::size_t at = 0; exponent != 0 && at < tensor.data.size(); at += each) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, tensor.data.data() + at, each);
+    if ((bits & exponent) == exponent) {
+      refuse(what + "'s value " + std::to_string(at / each) + " is NaN or infinite");
+    }
   }
 }
 

@@ -35,8 +35,7 @@ std::shared_ptr<ServedModel> ServingSlot::serving(const EngineSource& engine, Ac
     }
   }
   if (auto model = current()) return model;
-  throw Error(ErrorCode::failed_precondition, "there is no model of " + store_->task() +
-                                                  " on this device yet; it comes with the next connection");
+  throw store_->absence();
 }
 
 /// Null where it had to give way to another one, or to none.

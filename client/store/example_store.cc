@@ -1,10 +1,13 @@
 #include "client/store/example_store.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <fcntl.h>
 #include <mutex>
+#include <span>
 #include <sqlite3.h>
-#include <sys/stat.h>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +17,7 @@
 #include "client/store/subset.h"
 #include "common/base/digest.h"
 #include "common/base/error.h"
+#include "common/base/files.h"
 
 namespace fl::client {
 namespace {
@@ -99,6 +103,13 @@ Side side_of_encoded(ByteView inputs) {
   return number % held_out_share == 0 ? Side::held_out : Side::training;
 }
 
+void require_schema(int version) {
+  if (version == schema_version) return;
+  throw Error(ErrorCode::failed_precondition,
+              "the example store has schema version " + std::to_string(version) + ", this program knows " +
+                  std::to_string(schema_version) + "; use the newer program that made it");
+}
+
 void prepare(SQLite::Database& database) {
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
   if (database.execAndGet("PRAGMA user_version").getInt() == 0) {
@@ -107,28 +118,113 @@ void prepare(SQLite::Database& database) {
     if (database.execAndGet("PRAGMA user_version").getInt() == 0) database.exec(schema);
     transaction.commit();
   }
-  const int version = database.execAndGet("PRAGMA user_version").getInt();
-  if (version != schema_version) {
-    throw Error(ErrorCode::failed_precondition,
-                "the example store has schema version " + std::to_string(version) + ", this program knows " +
-                    std::to_string(schema_version) + "; use the newer program that made it");
-  }
+  require_schema(database.execAndGet("PRAGMA user_version").getInt());
 }
 
-SQLite::Database open_database(const std::filesystem::path& path) {
-  return guarded(path, [&] {
-    SQLite::Database database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, busy_milliseconds);
-    ::chmod(path.c_str(), 0600);
-    prepare(database);
-    return database;
-  });
+/// The file is made here and not by SQLite, so that from the start only its owner may read it.
+SQLite::Database open_to_write(const std::filesystem::path& path) {
+  open_file(path, O_RDWR | O_CREAT, FileMode::secret);
+  SQLite::Database database(path.string(), SQLite::OPEN_READWRITE, busy_milliseconds);
+  prepare(database);
+  return database;
+}
+
+std::string uri_of(const std::filesystem::path& path) {
+  std::string uri = "file:";
+  for (const char c : path.string()) {
+    const std::size_t special = std::string_view("%?#").find(c);
+    uri += special == std::string_view::npos ? std::string(1, c) : std::array{"%25", "%3f", "%23"}[special];
+  }
+  return uri;
+}
+
+/// Whether examples may lie in SQLite's log that are not in the file itself yet.
+bool has_log(const std::filesystem::path& path) {
+  std::error_code none;
+  const std::uintmax_t bytes = std::filesystem::file_size(path.string() + "-wal", none);
+  return !none && bytes > 0;
+}
+
+/// A connection to read by, and whether it sees what is added later.
+struct Reader {
+  SQLite::Database database;
+  bool lasting = true;
+  int version = 0;
+};
+
+Reader opened_to_read(const std::string& name, int flags, bool lasting) {
+  SQLite::Database database(name, SQLite::OPEN_READONLY | flags, busy_milliseconds);
+  const int version = database.execAndGet("PRAGMA user_version").getInt();
+  return {std::move(database), lasting, version};
+}
+
+/// Even to read, SQLite makes a file beside the database; where that cannot be, the database is read as it
+/// is.
+Reader open_to_read(const std::filesystem::path& path) {
+  try {
+    return opened_to_read(path.string(), 0, true);
+  } catch (const SQLite::Exception&) {
+    if (has_log(path)) throw;
+  }
+  return opened_to_read(uri_of(path) + "?immutable=1", SQLite::OPEN_URI, false);
+}
+
+std::string form_of(std::span<const Tensor> tensors) {
+  std::string text;
+  for (const Tensor& tensor : tensors) {
+    text += (text.empty() ? "" : ", ") + std::string(name(tensor.datatype)) + " " + describe(tensor.shape);
+  }
+  return text;
+}
+
+std::string form_of(const Example& example) {
+  return "inputs " + form_of(example.inputs) + " and target " + form_of({&example.target, 1});
+}
+
+[[noreturn]] void refuse_form(const std::string& own, const std::string& others) {
+  throw Error(ErrorCode::invalid_argument, "an example has " + own + ", those of its task on this device " +
+                                               others + "; they are trained on together and must be alike");
 }
 
 }  // namespace
 
 struct ExampleStore::State {
-  explicit State(std::filesystem::path where)
-      : path(std::move(where)), writer(open_database(path)), reader(open_database(path)) {}
+  explicit State(std::filesystem::path where) : path(std::move(where)) {}
+
+  SQLite::Database& to_write() {
+    if (!writer) writer.emplace(open_to_write(path));
+    return *writer;
+  }
+
+  /// A connection that cannot write now is made anew the next time: the disk may be another then.
+  void begin(std::optional<SQLite::Transaction>& transaction) {
+    try {
+      transaction.emplace(to_write(), SQLite::TransactionBehavior::IMMEDIATE);
+    } catch (...) {
+      writer.reset();
+      throw;
+    }
+  }
+
+  /// Null where no example was ever kept.
+  SQLite::Database* to_read() {
+    if (reader && reader->lasting) return &reader->database;
+    reader.reset();
+    if (std::error_code none; !std::filesystem::exists(path, none)) return nullptr;
+    Reader opened = open_to_read(path);
+    if (opened.version == 0) return nullptr;  // another process is making it
+    require_schema(opened.version);
+    reader.emplace(std::move(opened));
+    return &reader->database;
+  }
+
+  /// How the task's examples are that are there; "" where there are none.
+  std::string form_there(const std::string& task) {
+    SQLite::Statement query(to_write(), "SELECT inputs, target FROM examples WHERE task = ? LIMIT 1");
+    query.bind(1, task);
+    if (!query.executeStep()) return "";
+    return form_of(example_from(blob_of(query.getColumn(0)), blob_of(query.getColumn(1))));
+  }
 
   bool insert(const std::string& task, const Example& example) {
     const Bytes inputs = encode(example.inputs);
@@ -137,7 +233,7 @@ struct ExampleStore::State {
     hasher.update(inputs);
     hasher.update(target);
     const Digest hash = hasher.finish();
-    SQLite::Statement statement(writer,
+    SQLite::Statement statement(to_write(),
                                 "INSERT INTO examples (task, hash, held_out, inputs, target) "
                                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT (task, hash) DO NOTHING");
     statement.bind(1, task);
@@ -149,7 +245,9 @@ struct ExampleStore::State {
   }
 
   std::vector<std::int64_t> ids(const std::string& task, Side side) {
-    SQLite::Statement query(reader, "SELECT id FROM examples WHERE task = ? AND held_out = ? ORDER BY id");
+    SQLite::Database* database = to_read();
+    if (database == nullptr) return {};
+    SQLite::Statement query(*database, "SELECT id FROM examples WHERE task = ? AND held_out = ? ORDER BY id");
     query.bind(1, task);
     query.bind(2, side == Side::held_out ? 1 : 0);
     std::vector<std::int64_t> found;
@@ -158,7 +256,9 @@ struct ExampleStore::State {
   }
 
   Examples fetch(const std::vector<std::int64_t>& wanted) {
-    SQLite::Statement query(reader, "SELECT inputs, target FROM examples WHERE id = ?");
+    SQLite::Database* database = wanted.empty() ? nullptr : to_read();
+    if (database == nullptr) return {};
+    SQLite::Statement query(*database, "SELECT inputs, target FROM examples WHERE id = ?");
     ExampleStacker stacker(wanted.size());
     for (const std::int64_t id : wanted) {
       query.reset();
@@ -170,17 +270,17 @@ struct ExampleStore::State {
   }
 
   std::filesystem::path path;
-  std::mutex write_mutex;
-  SQLite::Database writer;
-  std::mutex read_mutex;
-  SQLite::Database reader;  // of its own, so that reading never waits for a long import
+  std::mutex write_mutex;  // guards writer
+  std::optional<SQLite::Database> writer;
+  std::mutex read_mutex;         // guards reader
+  std::optional<Reader> reader;  // of its own, so that reading never waits for a long import
 };
 
 Side side_of(const Example& example) {
   return side_of_encoded(encode(example.inputs));
 }
 
-ExampleStore::ExampleStore(const std::filesystem::path& path) : state_(std::make_unique<State>(path)) {}
+ExampleStore::ExampleStore(std::filesystem::path path) : state_(std::make_unique<State>(std::move(path))) {}
 ExampleStore::~ExampleStore() = default;
 ExampleStore::ExampleStore(ExampleStore&&) noexcept = default;
 ExampleStore& ExampleStore::operator=(ExampleStore&&) noexcept = default;
@@ -197,9 +297,16 @@ std::uint64_t ExampleStore::add_all(const std::string& task,
                                     const std::function<std::optional<Example>()>& next) {
   const std::lock_guard lock(state_->write_mutex);
   std::optional<SQLite::Transaction> transaction;
-  guarded(state_->path, [&] { transaction.emplace(state_->writer, SQLite::TransactionBehavior::IMMEDIATE); });
+  std::string form;
+  guarded(state_->path, [&] {
+    state_->begin(transaction);
+    form = state_->form_there(task);
+  });
   std::uint64_t fresh = 0;
   while (const std::optional<Example> example = next()) {
+    const std::string own = form_of(*example);
+    if (form.empty()) form = own;
+    if (own != form) refuse_form(own, form);
     fresh += guarded(state_->path, [&] { return state_->insert(task, *example); }) ? 1U : 0U;
   }
   guarded(state_->path, [&] { transaction->commit(); });
@@ -208,8 +315,10 @@ std::uint64_t ExampleStore::add_all(const std::string& task,
 
 std::uint64_t ExampleStore::count(const std::string& task, Side side) const {
   const std::lock_guard lock(state_->read_mutex);
-  return guarded(state_->path, [&] {
-    SQLite::Statement query(state_->reader, "SELECT count(*) FROM examples WHERE task = ? AND held_out = ?");
+  return guarded(state_->path, [&]() -> std::uint64_t {
+    SQLite::Database* database = state_->to_read();
+    if (database == nullptr) return 0;
+    SQLite::Statement query(*database, "SELECT count(*) FROM examples WHERE task = ? AND held_out = ?");
     query.bind(1, task);
     query.bind(2, side == Side::held_out ? 1 : 0);
     query.executeStep();

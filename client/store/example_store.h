@@ -21,19 +21,23 @@ Side side_of(const Example& example);
 
 /// The device's own examples, in SQLite. They never leave it (I1).
 ///
-/// Safe to use from any thread, and from several processes at a time. Every method may throw
-/// Error(invalid_data) where the file is damaged, Error(unavailable) where another process keeps it busy.
+/// The file is opened when it is first needed, and to read only where nothing is added: a device predicts
+/// without it, and counts and reads its examples on a disk that is full or cannot be written (I2). The first
+/// example makes it, for the owner alone (0600).
+///
+/// Safe to use from any thread, and from several processes at a time. Every method may throw Error:
+/// invalid_data where the file is damaged, failed_precondition where a newer program made it, unavailable
+/// where another process keeps it busy; as the system fails.
 class ExampleStore {
  public:
-  /// Opens the database, making it or bringing it to the present schema where needed. Throws besides
-  /// Error(failed_precondition) where a newer program made it, and as the system fails.
-  explicit ExampleStore(const std::filesystem::path& path);
+  explicit ExampleStore(std::filesystem::path path);
   ~ExampleStore();
   ExampleStore(ExampleStore&&) noexcept;
   ExampleStore& operator=(ExampleStore&&) noexcept;
 
   /// Keeps an example; durable when it returns. Returns whether it is new: one that is there already is
-  /// ignored. Throws Error(resource_exhausted) where the disk is full.
+  /// ignored. Throws Error: invalid_argument where its tensors are not of the datatypes and shapes of the
+  /// task's examples that are there, so that all of them stack; resource_exhausted where the disk is full.
   bool add(const std::string& task, const Example& example);
 
   /// Keeps every example that `next` gives until it gives none; all of them or, where it throws, none.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
-#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -100,6 +99,7 @@ ModelStore::ModelStore(fs::path folder, std::string task, const PublicKey& key, 
 }
 
 void ModelStore::load() {
+  damage_.clear();
   std::optional<VersionFile> champion = read_or_note(champion_file);
   std::optional<VersionFile> last_good = read_or_note(last_good_file);
   for (const auto* file : {&champion, &last_good}) {
@@ -113,14 +113,30 @@ std::optional<VersionFile> ModelStore::read_or_note(const char* file) {
   try {
     return read_version_file(folder_ / file, task_, key_);
   } catch (const Error& error) {
-    troubles_.push_back("task " + task_ + ": " + error.what());
+    note("task " + task_ + ": " + error.what());
+    damage_ += (damage_.empty() ? "" : "; ") + std::string(error.what());
     return std::nullopt;
   }
+}
+
+void ModelStore::note(const std::string& trouble) {
+  if (noted_.insert(trouble).second) troubles_.push_back(trouble);
 }
 
 std::optional<StoredVersion> ModelStore::champion() const {
   const std::lock_guard lock(mutex_);
   return champion_;
+}
+
+Error ModelStore::absence() const {
+  const std::lock_guard lock(mutex_);
+  if (damage_.empty()) {
+    return {ErrorCode::failed_precondition,
+            "there is no model of " + task_ + " on this device yet; it comes with the next connection"};
+  }
+  return {ErrorCode::failed_precondition,
+          "there is no model of " + task_ + " on this device that can be used: " + damage_ +
+              "; the next connection to the server, such as 'fl-client sync' makes, fetches it again"};
 }
 
 std::optional<StoredVersion> ModelStore::last_good() const {
@@ -139,7 +155,7 @@ void ModelStore::refresh() {
 }
 
 void ModelStore::check_parts() {
-  remove_leftovers();
+  if (access_ == Access::owner) remove_leftovers();
   std::optional<StoredVersion> version = champion();
   if (!version) return;
   const std::string damage = damage_of(*version);
@@ -171,10 +187,10 @@ void ModelStore::fall_back(std::uint64_t version, const std::string& reason) {
   const bool replaced =
       last_good_ && last_good_->manifest.version != version && damage_of(*last_good_).empty();
   champion_ = replaced ? last_good_ : std::nullopt;
-  troubles_.push_back(
-      "task " + task_ + ": version " + std::to_string(version) + " cannot be used: " + reason +
-      (replaced ? "; version " + std::to_string(champion_->manifest.version) + " serves instead"
-                : "; no version is left, the next one from the server will serve"));
+  damage_ = "version " + std::to_string(version) + " cannot be used: " + reason;
+  note("task " + task_ + ": " + damage_ +
+       (replaced ? "; version " + std::to_string(champion_->manifest.version) + " serves instead"
+                 : "; no version is left, the next one from the server will serve"));
   if (access_ == Access::guest) return;
   if (replaced) write_version_file(folder_ / champion_file, {*champion_, highest_});
   remove_damaged_parts(damaged.manifest);
@@ -244,6 +260,7 @@ void ModelStore::adopt(const SignedManifest& signed_manifest, const std::optiona
   write_version_file(folder_ / champion_file, {version, std::max(highest_, manifest.version)});
   champion_ = version;
   highest_ = std::max(highest_, manifest.version);
+  noted_.clear();
   remove_unneeded();
 }
 
@@ -266,13 +283,28 @@ void ModelStore::remove_unneeded() {
 }
 
 void ModelStore::remember_plan(const TrainingPlan& plan) {
-  if (to_json(Plan{plan, {}}) == to_json(Plan{last_plan(), {}})) return;
-  write_file_atomically(folder_ / plan_file, as_bytes(to_json(Plan{plan, {}})), FileMode::secret);
+  const std::lock_guard lock(mutex_);
+  const std::string text = to_json(Plan{plan, {}});
+  const std::optional<TrainingPlan> last = read_plan();
+  if (last && to_json(Plan{*last, {}}) == text) return;
+  write_file_atomically(folder_ / plan_file, as_bytes(text), FileMode::secret);
 }
 
-TrainingPlan ModelStore::last_plan() const {
-  if (!fs::exists(folder_ / plan_file)) return {};
-  return plan_from_json(read_text_file(folder_ / plan_file, read_bytes)).training;
+std::optional<TrainingPlan> ModelStore::last_plan() {
+  const std::lock_guard lock(mutex_);
+  return read_plan();
+}
+
+std::optional<TrainingPlan> ModelStore::read_plan() {
+  const fs::path path = folder_ / plan_file;
+  if (std::error_code none; !fs::exists(path, none)) return std::nullopt;
+  try {
+    return plan_from_json(read_text_file(path, read_bytes)).training;
+  } catch (const Error& error) {
+    note("task " + task_ + ": the plan of the last round is lost: " + path.string() +
+         " is damaged: " + error.what());
+    return std::nullopt;
+  }
 }
 
 Bytes ModelStore::read_archive(const Manifest& manifest) const {

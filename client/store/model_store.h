@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "client/store/part_file.h"
 #include "client/store/version_file.h"
 #include "common/base/bytes.h"
+#include "common/base/error.h"
 #include "common/model/manifest.h"
 #include "common/model/plan.h"
 #include "common/model/signing.h"
@@ -42,6 +44,9 @@ class ModelStore {
 
   /// The version that serves; nothing where none has come or none that is left verifies.
   std::optional<StoredVersion> champion() const;
+  /// Why there is no champion: Error(failed_precondition), naming what is damaged where something is, and
+  /// what to do.
+  Error absence() const;
   std::optional<StoredVersion> last_good() const;
   /// The highest version that was ever accepted here; 0 where none was.
   std::uint64_t highest_accepted() const;
@@ -49,13 +54,13 @@ class ModelStore {
   /// Reads what another process may have adopted since; for guests.
   void refresh();
 
-  /// Hashes the champion's parts and falls back where they are damaged; removes what a crash left half
-  /// written. For an owner, once, at the start.
+  /// Hashes the champion's parts and falls back where they are damaged. An owner does it once, at the start,
+  /// and removes what a crash left half written.
   void check_parts();
   /// Gives up the champion, for `reason`, in favour of last-good where that verifies; damaged parts go, so
   /// that they can be fetched again. Nothing where `version` is not the champion any more.
   void fall_back(std::uint64_t version, const std::string& reason);
-  /// What was found damaged since the last call, each a sentence.
+  /// What was found damaged since the last call, each a sentence; the same thing is said once.
   std::vector<std::string> take_troubles();
 
   /// The manifest of a version that this device may accept. Throws Error: unauthenticated where the signature
@@ -76,8 +81,8 @@ class ModelStore {
 
   /// Keeps the plan of the last round this device took part in. Owner only.
   void remember_plan(const TrainingPlan& plan);
-  /// That plan, or the default one.
-  TrainingPlan last_plan() const;
+  /// That plan; nothing where there is none, or where it is damaged.
+  std::optional<TrainingPlan> last_plan();
 
   /// The TorchScript archive, verified. Throws Error: not_found or invalid_data naming the file.
   Bytes read_archive(const Manifest& manifest) const;
@@ -88,10 +93,11 @@ class ModelStore {
  private:
   void load();
   std::optional<VersionFile> read_or_note(const char* file);
+  std::optional<TrainingPlan> read_plan();
+  void note(const std::string& trouble);
   void remove_leftovers();
   std::string damage_of(const StoredVersion& version) const;
   Manifest check_locked(const SignedManifest& manifest) const;
-  void replace_champion_by_last_good();
   void remove_unneeded();
   void remove_damaged_parts(const Manifest& manifest);
   std::filesystem::path part_path(const Digest& hash) const;
@@ -104,7 +110,9 @@ class ModelStore {
   std::optional<StoredVersion> champion_;
   std::optional<StoredVersion> last_good_;
   std::uint64_t highest_ = 0;
+  std::string damage_;  // why there is no champion, where one is damaged
   std::vector<std::string> troubles_;
+  std::set<std::string> noted_;  // troubles, since the last adoption
 };
 
 }  // namespace fl::client

@@ -42,12 +42,7 @@ void PartFile::append(ByteView bytes) {
     throw Error(ErrorCode::protocol, "the server sends more than the " + std::to_string(bytes_) +
                                          " bytes that the signed manifest says");
   }
-  try {
-    write_all(file_, bytes, temporary_);
-  } catch (...) {
-    discard();
-    throw;
-  }
+  write_all(file_, bytes, temporary_);
   hasher_.update(bytes);
   offset_ += bytes.size();
 }

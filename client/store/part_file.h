@@ -22,7 +22,7 @@ class PartFile {
   bool complete() const { return offset_ == bytes_; }
 
   /// Throws Error: protocol where there is more than announced; as the system fails, and then what was
-  /// fetched is gone, so that a full disk does not stay full.
+  /// fetched stays and a new PartFile goes on from it (I10).
   void append(ByteView bytes);
 
   /// Makes the complete part durable under its name. Throws Error(invalid_data) where its hash is another;

@@ -81,8 +81,9 @@ std::optional<VersionFile> read_version_file(const std::filesystem::path& path, 
     return file;
   } catch (const Error& error) {
     throw error.within(path.string() + " is damaged");
-  } catch (const std::exception& error) {
-    throw Error(ErrorCode::invalid_data, path.string() + " is damaged: " + error.what());
+  } catch (const std::exception&) {  // its words are Boost.JSON's, for programmers
+    throw Error(ErrorCode::invalid_data,
+                path.string() + " is damaged: it is not what this program writes there");
   }
 }
 

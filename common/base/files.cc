@@ -12,29 +12,54 @@
 namespace fl {
 namespace {
 
-template <typename Content>
-Content read_all(const std::filesystem::path& path, std::size_t limit) {
-  const FileDescriptor file = open_file(path, O_RDONLY);
+constexpr std::size_t read_bytes = std::size_t{64} << 10U;
+
+[[noreturn]] void refuse_size(const std::filesystem::path& path, std::size_t limit) {
+  throw Error(ErrorCode::resource_exhausted, path.string() + " has more than " + std::to_string(limit) +
+                                                 " bytes, which is the most that is read");
+}
+
+/// How many bytes to expect; a pipe does not say.
+std::size_t expected_bytes(const FileDescriptor& file, const std::filesystem::path& path) {
   struct stat status{};
   if (fstat(file.get(), &status) != 0) throw_system_error(errno, "reading " + path.string());
   if (S_ISDIR(status.st_mode)) {
     throw Error(ErrorCode::invalid_argument, path.string() + " is a folder, a file was expected");
   }
-  if (static_cast<std::size_t>(status.st_size) > limit) {
-    throw Error(ErrorCode::resource_exhausted, path.string() + " has " + std::to_string(status.st_size) +
-                                                   " bytes, at most " + std::to_string(limit) + " are read");
-  }
-  Content content(static_cast<std::size_t>(status.st_size), typename Content::value_type{});
+  return S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0;
+}
+
+template <typename Content>
+Content read_all(const std::filesystem::path& path, std::size_t limit) {
+  const FileDescriptor file = open_file(path, O_RDONLY);
+  const std::size_t expected = expected_bytes(file, path);
+  if (expected > limit) refuse_size(path, limit);
+  Content content(expected + 1, typename Content::value_type{});  // one more, to meet the end
   std::size_t done = 0;
-  while (done < content.size()) {
+  for (;;) {
     const ssize_t count = ::read(file.get(), content.data() + done, content.size() - done);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw_system_error(errno, "reading " + path.string());
     if (count == 0) break;
     done += static_cast<std::size_t>(count);
+    if (done > limit) refuse_size(path, limit);
+    if (done == content.size()) content.resize(2 * done + read_bytes);
   }
   content.resize(done);
   return content;
+}
+
+/// The file that is at `path`, or will be: where a link leads to.
+std::filesystem::path replaceable(const std::filesystem::path& path) {
+  std::error_code failure;
+  const auto there = std::filesystem::symlink_status(path, failure).type();
+  if (there == std::filesystem::file_type::not_found) return path;
+  if (there == std::filesystem::file_type::none) throw_system_error(failure.value(), "writing " + path.string());
+  std::filesystem::path target = path;
+  if (there == std::filesystem::file_type::symlink) target = std::filesystem::canonical(path, failure);
+  if (!failure && std::filesystem::is_regular_file(target, failure)) return target;
+  throw Error(ErrorCode::invalid_argument,
+              path.string() + " is there and is no regular file, so that no file can be put in its place");
 }
 
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
@@ -76,6 +101,18 @@ void write_all(const FileDescriptor& file, ByteView content, const std::filesyst
   }
 }
 
+void read_at(const FileDescriptor& file, std::uint64_t offset, std::span<std::byte> into,
+             const std::filesystem::path& path) {
+  while (!into.empty()) {
+    const ssize_t count = ::pread(file.get(), into.data(), into.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_system_error(errno, "reading " + path.string());
+    if (count == 0) throw Error(ErrorCode::invalid_data, path.string() + " ends too early");
+    offset += static_cast<std::uint64_t>(count);
+    into = into.subspan(static_cast<std::size_t>(count));
+  }
+}
+
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path) {
   if (::fsync(file.get()) != 0) throw_system_error(errno, "syncing " + path.string());
 }
@@ -92,21 +129,31 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t limit)
   return read_all<std::string>(path, limit);
 }
 
+FileDraft::FileDraft(const std::filesystem::path& path, FileMode mode)
+    : path_(replaceable(path)),
+      temporary_(temporary_beside(path_)),
+      file_(open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL, mode)) {}
+
+FileDraft::~FileDraft() {
+  if (file_.valid()) ::unlink(temporary_.c_str());
+}
+
+void FileDraft::write(ByteView content) {
+  write_all(file_, content, path_);
+}
+
+void FileDraft::commit() {
+  sync_file(file_, path_);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    throw_system_error(errno, "writing " + path_.string());
+  file_ = FileDescriptor();
+  sync_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
+}
+
 void write_file_atomically(const std::filesystem::path& path, ByteView content, FileMode mode) {
-  const std::filesystem::path temporary = temporary_beside(path);
-  try {
-    const FileDescriptor file = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
-    write_all(file, content, path);
-    sync_file(file, path);
-    std::filesystem::rename(temporary, path);
-  } catch (const std::filesystem::filesystem_error& error) {
-    ::unlink(temporary.c_str());
-    throw_system_error(error.code().value(), "writing " + path.string());
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  FileDraft draft(path, mode);
+  draft.write(content);
+  draft.commit();
 }
 
 void make_private_folder(const std::filesystem::path& path) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,16 +13,10 @@ namespace fl {
 /// Who may read a file that is written.
 enum class FileMode { shared = 0644, secret = 0600 };
 
-/// Reads a whole file. Throws Error: not_found, permission_denied, or resource_exhausted where the file
-/// is larger than `limit` bytes.
+/// Reads a file, or a pipe, to its end. Throws Error: not_found, permission_denied, invalid_argument where it
+/// is a folder, or resource_exhausted where there are more than `limit` bytes.
 Bytes read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 40U);
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30U);
-
-/// Puts `content` at `path` so that a reader, or a machine that loses power, sees the old file or the new
-/// one and nothing between: written beside it, synced, renamed, directory synced. The folder must exist.
-/// Throws Error as the system fails, and then the old file is still there and no other is left behind.
-void write_file_atomically(const std::filesystem::path& path, ByteView content,
-                           FileMode mode = FileMode::shared);
 
 /// Makes a folder and its parents, readable by the owner alone (0700), if they are not there.
 void make_private_folder(const std::filesystem::path& path);
@@ -51,7 +47,40 @@ FileDescriptor open_file(const std::filesystem::path& path, int flags, FileMode 
 /// Writes all of `content` at the descriptor's position; throws Error naming `path`.
 void write_all(const FileDescriptor& file, ByteView content, const std::filesystem::path& path);
 
+/// Fills `into` from `offset` on; throws Error naming `path`, invalid_data where the file ends before.
+void read_at(const FileDescriptor& file, std::uint64_t offset, std::span<std::byte> into,
+             const std::filesystem::path& path);
+
 /// Waits until what was written is on the disk; throws Error naming `path`.
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
+
+/// A file in the making, which commit() puts at `path` so that a reader, or a machine that loses power, sees
+/// the old file or the new one and nothing between: it is written beside it, synced, renamed, and its folder
+/// synced. Until then the old file is as it was, and the destructor leaves no other behind. Where `path` is a
+/// symbolic link, the file that it leads to is replaced. One thread at a time.
+class FileDraft {
+ public:
+  /// The folder must be there. Throws Error: invalid_argument where something is at `path` that is no
+  /// regular file, such as a folder, a pipe or a device, or a link that leads nowhere; as the system fails.
+  explicit FileDraft(const std::filesystem::path& path, FileMode mode = FileMode::shared);
+  FileDraft(const FileDraft&) = delete;
+  FileDraft& operator=(const FileDraft&) = delete;
+  ~FileDraft();
+
+  /// Throws Error as the system fails.
+  void write(ByteView content);
+  /// Throws Error as the system fails, and then the old file is still there; but where syncing the folder
+  /// fails, the new one is there already and a loss of power may bring the old one back.
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  FileDescriptor file_;
+};
+
+/// Puts `content` at `path` by a FileDraft. Throws as it does.
+void write_file_atomically(const std::filesystem::path& path, ByteView content,
+                           FileMode mode = FileMode::shared);
 
 }  // namespace fl

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/text.h"
 
 namespace fl {
 namespace {
@@ -29,16 +30,6 @@ std::string list_of(const std::vector<std::string>& names) {
 }
 
 }  // namespace
-
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t longest = 40;
-  std::string result = "'";
-  for (const char character : text.substr(0, longest)) {
-    const bool control = static_cast<unsigned char>(character) < 0x20 || character == 0x7f;
-    result += control ? '?' : character;
-  }
-  return result + (text.size() > longest ? "…'" : "'");
-}
 
 std::optional<double> parse_number(std::string_view text) {
   double value = 0;

@@ -12,9 +12,6 @@
 
 namespace fl {
 
-/// `text` in single quotes as it can stand in a message: cut after 40 bytes, control characters as '?'.
-std::string in_quotes(std::string_view text);
-
 /// A decimal number written as C++ and JSON write it, whatever the locale; nothing if `text` is not wholly
 /// one, or is not finite.
 std::optional<double> parse_number(std::string_view text);

@@ -1,10 +1,13 @@
 #include "common/data/reader.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/data/idx_reader.h"
 #include "common/data/input_file.h"
+#include "common/data/labelled_rows.h"
 #include "common/data/table_reader.h"
 #include "common/data/text_reader.h"
 #include "common/data/windows_reader.h"
@@ -12,10 +15,19 @@
 namespace fl {
 namespace {
 
+constexpr std::size_t most_named = 3;
+
 // Opening a pipe would wait for its writer and take what it writes.
 void require_readable(const std::filesystem::path& path) {
   std::error_code unknown;
   if (!std::filesystem::is_fifo(path, unknown)) InputFile{path};
+}
+
+std::size_t rows_in(const std::filesystem::path& file, const TaskContract& contract) {
+  LabelledRows rows({file}, contract, LabelPolicy::optional);
+  std::size_t count = 0;
+  while (rows.next()) ++count;
+  return count;
 }
 
 }  // namespace
@@ -40,6 +52,22 @@ std::unique_ptr<ExampleReader> open_examples(const std::vector<std::filesystem::
       return std::make_unique<TextReader>(files, contract);
   }
   throw Error(ErrorCode::internal, "a data format without a reader");
+}
+
+Error no_examples_in(const std::vector<std::filesystem::path>& files, const TaskContract& contract) {
+  const bool windows = contract.data.format == DataFormat::windows;
+  std::string named;
+  for (std::size_t i = 0; i < std::min(files.size(), most_named); ++i) {
+    named += (named.empty() ? "" : ", ") + files[i].string();
+    if (windows && std::filesystem::is_regular_file(files[i])) {
+      named += " (" + std::to_string(rows_in(files[i], contract)) + " rows)";
+    }
+  }
+  if (files.size() > most_named) named += " and " + std::to_string(files.size() - most_named) + " more";
+  return {
+      ErrorCode::invalid_data,
+      "there is no example in " + named +
+          (windows ? "; a window takes " + std::to_string(contract.data.window) + " rows of one file" : "")};
 }
 
 std::vector<Example> read_examples(const std::vector<std::filesystem::path>& files,

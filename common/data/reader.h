@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/error.h"
 #include "common/model/contract.h"
 #include "common/model/examples.h"
 
@@ -59,6 +60,10 @@ class ExampleReader {
 std::unique_ptr<ExampleReader> open_examples(const std::vector<std::filesystem::path>& files,
                                              const TaskContract& contract,
                                              LabelPolicy labels = LabelPolicy::required);
+
+/// What to say where `files` hold not one example: Error(invalid_data) naming them and, of windows, how many
+/// rows each has and how many a window takes.
+Error no_examples_in(const std::vector<std::filesystem::path>& files, const TaskContract& contract);
 
 /// Every example of `files` in memory.
 std::vector<Example> read_examples(const std::vector<std::filesystem::path>& files,

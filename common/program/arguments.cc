@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <sstream>
 #include <string_view>
 
 namespace fl::program {
@@ -23,6 +24,22 @@ std::vector<std::string> split(std::string_view text) {
   }
 }
 
+std::int64_t to_integer(const std::string& text, const std::string& where, std::int64_t min,
+                        std::int64_t max) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, number);
+  if (problem != std::errc() || stop != end || text.empty()) {
+    throw UsageError(where + ": '" + text + "' is not a whole number");
+  }
+  if (number < min || number > max) {
+    const bool open = max == std::numeric_limits<std::int64_t>::max();
+    throw UsageError(where + ": " + text + " is out of range; it must be at least " + std::to_string(min) +
+                     (open ? "" : " and at most " + std::to_string(max)));
+  }
+  return number;
+}
+
 double to_number(const std::string& text, const std::string& where) {
   double value = 0.0;
   const char* end = text.data() + text.size();
@@ -37,11 +54,7 @@ double to_number(const std::string& text, const std::string& where) {
 
 std::string Arguments::text(const std::string& name) const {
   const std::optional<std::string> value = optional_text(name);
-  if (!value) {
-    const Option* option = options_.find(name);
-    const bool by_place = option != nullptr && option->kind == Option::Kind::optional_argument;
-    throw UsageError(by_place ? name + " is missing" : "the option --" + name + " is missing");
-  }
+  if (!value) throw UsageError("the option --" + name + " is missing");
   return *value;
 }
 
@@ -66,23 +79,22 @@ std::vector<std::string> Arguments::list(const std::string& name) const {
 }
 
 std::int64_t Arguments::integer(const std::string& name, std::int64_t min, std::int64_t max) const {
-  const std::string value = text(name);
-  std::int64_t number = 0;
-  const char* end = value.data() + value.size();
-  const auto [stop, problem] = std::from_chars(value.data(), end, number);
-  if (problem != std::errc() || stop != end || value.empty()) {
-    throw UsageError(where(name) + ": '" + value + "' is not a whole number");
-  }
-  if (number < min || number > max) {
-    const bool open = max == std::numeric_limits<std::int64_t>::max();
-    throw UsageError(where(name) + ": " + value + " is out of range; it must be at least " +
-                     std::to_string(min) + (open ? "" : " and at most " + std::to_string(max)));
-  }
-  return number;
+  return to_integer(text(name), where(name), min, max);
 }
 
-double Arguments::number(const std::string& name) const {
-  return to_number(text(name), where(name));
+std::vector<std::int64_t> Arguments::integers(const std::string& name, std::int64_t min,
+                                              std::int64_t max) const {
+  std::vector<std::int64_t> values;
+  for (const std::string& part : list(name)) values.push_back(to_integer(part, where(name), min, max));
+  return values;
+}
+
+double Arguments::number(const std::string& name, double min) const {
+  const double value = to_number(text(name), where(name));
+  if (value >= min) return value;
+  std::ostringstream sentence;
+  sentence << where(name) << ": " << value << " is out of range; it must be at least " << min;
+  throw UsageError(sentence.str());
 }
 
 std::vector<double> Arguments::numbers(const std::string& name) const {

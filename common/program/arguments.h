@@ -32,13 +32,15 @@ class Arguments {
   std::string text(const std::string& name) const;
   std::optional<std::string> optional_text(const std::string& name) const;
   std::filesystem::path path(const std::string& name) const { return text(name); }
-  /// All values of an option of the kind `values`.
+  /// All values of an option of the kind `values` or `arguments`.
   std::vector<std::string> texts(const std::string& name) const;
   /// One value, "a,b,c", as its parts without the spaces around them.
   std::vector<std::string> list(const std::string& name) const;
   std::int64_t integer(const std::string& name, std::int64_t min = 0,
                        std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
-  double number(const std::string& name) const;
+  /// One value, "a,b,c", of whole numbers within bounds.
+  std::vector<std::int64_t> integers(const std::string& name, std::int64_t min, std::int64_t max) const;
+  double number(const std::string& name, double min = std::numeric_limits<double>::lowest()) const;
   std::vector<double> numbers(const std::string& name) const;
 
   /// The names given that begin with `prefix`, in the order in which they were given: those of an option

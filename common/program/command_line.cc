@@ -31,7 +31,8 @@ std::string overview(const Program& program) {
 std::string help_of(const Program& program, const Command& command) {
   std::string text = program.name + " " + command.name + ": " + command.summary +
                      "\n\nUsage: " + program.name + " " + command.name + " " + command.options.usage() +
-                     "\n\n" + command.options.help() + "\nExample:\n";
+                     "\n\n" + (command.details.empty() ? "" : command.details + "\n\n") +
+                     command.options.help() + "\nExample:\n";
   std::string_view rest = command.example;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());

@@ -21,6 +21,7 @@ struct Command {
   std::string example;  ///< One or more lines of shell, for the help.
   Options options;
   std::function<int(const Arguments&)> run;  ///< Returns the exit status; may throw Error.
+  std::string details = {};  ///< Whole lines that the help shows before the options, for what they print.
 };
 
 struct Program {

@@ -13,11 +13,11 @@ constexpr std::size_t line_width = 100;
 constexpr std::size_t description_column = 34;
 
 bool by_place(const Option& option) {
-  return option.kind == Kind::argument || option.kind == Kind::optional_argument;
+  return option.kind == Kind::argument || option.kind == Kind::arguments;
 }
 
 std::string left_column(const Option& option) {
-  if (by_place(option)) return "  " + option.name;
+  if (by_place(option)) return "  " + option.name + (option.kind == Kind::arguments ? "..." : "");
   std::string text = "  --" + option.name;
   if (option.kind != Kind::flag) text += " " + option.placeholder;
   if (option.kind == Kind::values) text += "...";
@@ -65,8 +65,8 @@ Options& Options::argument(std::string name, std::string description) {
   return add({Kind::argument, std::move(name), {}, std::move(description), {}, {}});
 }
 
-Options& Options::optional_argument(std::string name, std::string description) {
-  return add({Kind::optional_argument, std::move(name), {}, std::move(description), {}, {}});
+Options& Options::arguments(std::string name, std::string description) {
+  return add({Kind::arguments, std::move(name), {}, std::move(description), {}, {}});
 }
 
 Options& Options::flag(std::string name, std::string description) {
@@ -118,7 +118,7 @@ std::string Options::usage() const {
   bool named = false;
   for (const Option& option : options_) {
     if (option.kind == Kind::argument) text += option.name + " ";
-    if (option.kind == Kind::optional_argument) text += "[" + option.name + "] ";
+    if (option.kind == Kind::arguments) text += option.name + "... ";
     named = named || !by_place(option);
   }
   text += named ? "[options]" : "";

@@ -10,11 +10,11 @@ namespace fl::program {
 /// One thing that a command takes.
 struct Option {
   enum class Kind : std::uint8_t {
-    argument,           ///< By its place; must be there.
-    optional_argument,  ///< By its place; may be left out.
-    flag,               ///< --name
-    value,              ///< --name VALUE
-    values,             ///< --name VALUE..., also several times
+    argument,   ///< By its place; must be there.
+    arguments,  ///< All the words that are left, at least one; comes last of those by their place.
+    flag,       ///< --name
+    value,      ///< --name VALUE
+    values,     ///< --name VALUE..., also several times
   };
 
   Kind kind = Kind::value;
@@ -31,7 +31,7 @@ struct Option {
 class Options {
  public:
   Options& argument(std::string name, std::string description);
-  Options& optional_argument(std::string name, std::string description);
+  Options& arguments(std::string name, std::string description);
   Options& flag(std::string name, std::string description);
   Options& value(std::string name, std::string placeholder, std::string description,
                  std::optional<std::string> fallback = std::nullopt);
@@ -50,7 +50,7 @@ class Options {
   /// Null where there is no such option; patterns such as "input.*" are looked through too.
   const Option* find(const std::string& name) const;
 
-  /// "DIR [NAME] [options]"
+  /// "DIR FILES... [options]"
   std::string usage() const;
   /// Every argument and option with its description, wrapped at 100 columns.
   std::string help() const;

@@ -15,6 +15,14 @@ namespace {
 namespace po = boost::program_options;
 using Kind = Option::Kind;
 
+bool is_by_place(const Option& option) {
+  return option.kind == Kind::argument || option.kind == Kind::arguments;
+}
+
+bool takes_several(const Option& option) {
+  return option.kind == Kind::values || option.kind == Kind::arguments;
+}
+
 po::options_description description_of(const Options& options) {
   po::options_description description;
   for (const Option& option : options.all()) {
@@ -31,9 +39,7 @@ po::options_description description_of(const Options& options) {
 std::vector<std::string> names_of(const Options& options) {
   std::vector<std::string> names;
   for (const Option& option : options.all()) {
-    if (option.kind != Kind::argument && option.kind != Kind::optional_argument) {
-      names.push_back(option.name);
-    }
+    if (!is_by_place(option)) names.push_back(option.name);
   }
   return names;
 }
@@ -114,7 +120,7 @@ Arguments parse_file(const Options& options, const std::filesystem::path& file) 
   for (const po::option& setting : parse_lines(file, text).options) {
     const std::string& key = setting.string_key;
     const Option* option = options.find(key);
-    if (option == nullptr || option->kind == Kind::argument || key == "config") {
+    if (option == nullptr || is_by_place(*option) || key == "config") {
       throw UsageError(in_file(file, line_of_key(text, key, 0), key) + ": unknown setting" +
                        did_you_mean(key, names_of(options)));
     }
@@ -135,17 +141,23 @@ class Places {
  public:
   explicit Places(const Options& options) {
     for (const Option& option : options.all()) {
-      if (option.kind == Kind::argument || option.kind == Kind::optional_argument) places_.push_back(option);
+      if (is_by_place(option)) places_.push_back(option);
     }
   }
 
   const std::string& next(const std::string& word) {
     if (taken_ == places_.size()) throw UsageError("'" + word + "' is one argument too many");
-    return places_[taken_++].name;
+    const Option& place = places_[taken_];
+    if (place.kind == Kind::arguments) {
+      several_taken_ = true;
+    } else {
+      ++taken_;
+    }
+    return place.name;
   }
 
   void check_complete() const {
-    if (taken_ < places_.size() && places_[taken_].kind == Kind::argument) {
+    if (taken_ < places_.size() && !several_taken_) {
       throw UsageError(places_[taken_].name + " is missing: " + places_[taken_].description);
     }
   }
@@ -153,6 +165,7 @@ class Places {
  private:
   std::vector<Option> places_;
   std::size_t taken_ = 0;
+  bool several_taken_ = false;
 };
 
 }  // namespace
@@ -165,8 +178,7 @@ Arguments parse(const Options& options, std::span<const std::string> tokens) {
     const bool by_place = word.string_key.empty();
     const std::string name = by_place ? places.next(word.value.front()) : word.string_key;
     auto& given = arguments.given(name, by_place ? name : "--" + name);
-    const Option* option = options.find(name);
-    if (!given.values.empty() && option->kind != Kind::values) {
+    if (!given.values.empty() && !takes_several(*options.find(name))) {
       throw UsageError("--" + name + " is given a second time");
     }
     given.values.insert(given.values.end(), word.value.begin(), word.value.end());

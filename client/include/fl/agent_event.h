@@ -5,7 +5,8 @@
 
 namespace fl {
 
-/// Something the background agent did or met, for a user interface or a log.
+/// Something the background agent did or met, for a user interface or a log. What a listener throws is caught
+/// and dropped.
 struct AgentEvent {
   enum class Kind : std::uint8_t {
     connected,

@@ -21,7 +21,8 @@ namespace fl {
 /// The answer to one input.
 struct Prediction {
   std::uint64_t version = 0;  ///< Of the model that answered.
-  std::string label;          ///< The likeliest class; empty where the task has no labels.
+  /// The likeliest class; empty where the task has no labels, or a score is NaN or infinite.
+  std::string label;
   /// The model's first output for this input: a probability for each label of a task with labels, in their
   /// order, unless the loss is the archive's own; else raw values.
   std::vector<float> scores;
@@ -40,7 +41,7 @@ struct TaskStatus {
 /// A device as it stands on the disk.
 struct DeviceStatus {
   std::string id;                        ///< In its certificate.
-  std::string name;                      ///< As it was enrolled.
+  std::string name;                      ///< As it was enrolled; empty where the operator's token names it.
   std::string server;                    ///< "example.org:7443"
   std::int64_t certificate_expires = 0;  ///< Seconds since the Unix epoch; renewed at half of its life.
   std::vector<TaskStatus> tasks;
@@ -74,7 +75,7 @@ class Device {
     /// Runs the models; empty: libtorch's, loaded when the first model is opened.
     std::shared_ptr<Engine> engine = {};
     /// Told of the agent's doings, on the agent's thread or the one that called; must not block, nor call
-    /// start() or stop(). May be empty.
+    /// start() or stop(); what it throws is dropped. May be empty.
     std::function<void(const AgentEvent&)> on_event = {};
     /// Whether the agent takes part in rounds; without, it only receives versions.
     bool train = true;
@@ -85,7 +86,8 @@ class Device {
   };
 
   /// Joins a federation: makes a home with a key generated on this device and a certificate for it, and
-  /// opens it. `token` is the operator's one-time text; `name` (64 bytes at most) is what the operator sees.
+  /// opens it. `token` is the operator's one-time text; `name` (64 bytes at most) is what the operator sees;
+  /// empty: the name that the operator gave to the token.
   /// To predict, it needs a version: sync() fetches it now, start() in the background. Throws Error:
   /// already_exists (a home is there), invalid_argument (no token), unauthenticated (the server is not the
   /// token's; the token is unknown, used or expired), unavailable, timeout. The folder is then as it was.
@@ -118,7 +120,8 @@ class Device {
   /// Keeps an example for training: durable when it returns, and it stays on this device (I1). Returns
   /// whether it is new; one that is there already is kept once. A fifth of them, always the same, is held out
   /// to judge models by. Throws Error: not_found, invalid_argument (shape, a value that is not finite, or a
-  /// label that the task does not have), resource_exhausted (disk full).
+  /// label that the task does not have), resource_exhausted (disk full). Where the contract leaves a size
+  /// open or the loss is the archive's own, the task's first example here says how the others must be.
   bool add_example(const std::string& task, std::span<const float> input, std::string_view label);
   /// For regression.
   bool add_example(const std::string& task, std::span<const float> input, float value);
@@ -127,20 +130,24 @@ class Device {
   bool add_example(const std::string& task, const Example& example);
   /// Imports files in the format of the task's contract; all of them or, on an error, none. Returns how many
   /// examples were new. `progress`, which may be empty, is told how many were read and where the reader is.
-  /// Throws Error(invalid_data) naming file, line and column.
+  /// Throws Error(invalid_data) naming file, line and column, or the files where they hold no example at all.
   using ImportProgress = std::function<void(std::uint64_t examples, const std::string& where)>;
   std::uint64_t import_files(const std::string& task, const std::vector<std::filesystem::path>& files,
                              const ImportProgress& progress = {});
 
-  /// What is there, read from the disk without loading a model.
+  /// What is there, read from the disk without loading a model. A guest reads the models' files through (a
+  /// second for a gigabyte or so), so that none is said to serve that was tampered with; an owner did when it
+  /// opened the home.
   DeviceStatus status() const;
+  /// The tasks that this device knows, by name.
+  std::vector<std::string> tasks() const;
   /// What the task's model takes and gives. Throws Error: not_found, failed_precondition (no model yet).
   TaskContract contract(const std::string& task) const;
   /// This device's id in its certificate.
   const std::string& id() const;
 
-  /// Calls back after another version has begun to serve, on the thread that adopted it. Replaces the last
-  /// one.
+  /// Calls back after another version has begun to serve, on the thread that adopted it; what the listener
+  /// throws is dropped. Replaces the last one.
   void on_model_change(std::function<void(const ModelChange&)> listener);
 
   /// Starts the agent: a thread that connects, receives versions, trains and reports, and tries again with
@@ -155,10 +162,10 @@ class Device {
   void sync();
 
   /// Trains the archive's initial weights on this device's own training examples alone, without a server, and
-  /// returns the model; changes nothing here. What federated training has to beat. Trains by the plan of the
-  /// last round that this device took part in (by the default one where there was none) for so many epochs.
-  /// Throws Error: not_found, failed_precondition (no model or no examples), cancelled where `progress` says
-  /// stop.
+  /// returns the model; changes nothing here. What federated training has to beat. Trains for so many epochs
+  /// by the plan of the last round that this device took part in, without its pull towards the general model
+  /// (proximal_mu); where there was none, by the default plan, of which Options::on_event hears. Throws
+  /// Error: not_found, failed_precondition (no model or no examples), cancelled where `progress` says stop.
   std::unique_ptr<Model> train_alone(const std::string& task, std::uint32_t epochs,
                                      const ProgressCallback& progress);
   /// How a model of a task, such as train_alone() returns, does on this device's held-out examples; of zero

@@ -1,6 +1,10 @@
 #include "common/base/files.h"
 
+#include <csignal>
+#include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -33,6 +37,67 @@ TEST_CASE("a write that fails leaves the old file and nothing else (I9)") {
   CHECK(files_in(folder.path()) == 1);
   CHECK(read_text_file(folder / "x" / "kept") == "kept");
   CHECK_THROWS_AS(write_file_atomically(folder / "absent" / "x", as_bytes("new")), Error);
+}
+
+TEST_CASE("what is no regular file is not replaced by one (I9)") {
+  const test::TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::filesystem::create_symlink("nowhere", folder / "dangling");
+  std::filesystem::create_symlink("pipe", folder / "link");
+  for (const char* name : {"pipe", "dangling", "link"}) {
+    try {
+      write_file_atomically(folder / name, as_bytes("new"));
+      FAIL("no error");
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::invalid_argument);
+      CHECK(std::string(error.what()).find((folder / name).string() + " is there") != std::string::npos);
+    }
+  }
+  CHECK(std::filesystem::is_fifo(folder / "pipe"));
+  CHECK(files_in(folder.path()) == 3);
+}
+
+TEST_CASE("of a link the file is replaced that it leads to") {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "elsewhere");
+  write_file_atomically(folder / "elsewhere" / "x", as_bytes("old"));
+  std::filesystem::create_symlink("elsewhere/x", folder / "link");
+  write_file_atomically(folder / "link", as_bytes("new"));
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(read_text_file(folder / "elsewhere" / "x") == "new");
+  CHECK(files_in(folder / "elsewhere") == 1);
+}
+
+TEST_CASE("a draft that is given up leaves the old file and no other") {
+  const test::TemporaryFolder folder;
+  write_file_atomically(folder / "x", as_bytes("old"));
+  {
+    FileDraft draft(folder / "x");
+    draft.write(as_bytes("new"));
+    CHECK(files_in(folder.path()) == 2);
+  }
+  CHECK(read_text_file(folder / "x") == "old");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a pipe is read to its end and not beyond the limit") {
+  const test::TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  const std::string text(200'000, 'x');
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto read_while_written = [&](std::size_t limit) {
+    std::thread writer([&] {
+      try {
+        write_all(open_file(folder / "pipe", O_WRONLY), as_bytes(text), folder / "pipe");
+      } catch (const Error&) {
+        return;  // the reader had enough
+      }
+    });
+    const std::shared_ptr<void> end(nullptr, [&](void*) { writer.join(); });
+    return read_text_file(folder / "pipe", limit);
+  };
+  CHECK(read_while_written(text.size()) == text);
+  CHECK_THROWS_AS(read_while_written(100), Error);
 }
 
 TEST_CASE("secret files can be read by their owner alone") {

@@ -134,6 +134,7 @@ TEST_CASE("an offer of a version that is being fetched is kept until it is there
   Agenda agenda = ready();
   agenda.asked("har");
   agenda.noticed(notice("har", 2));
+  agenda.asked("har");
   agenda.offered(offer("har", 3, 2));
   CHECK(agenda.next(at(0)).kind == Kind::adopt);
   agenda.take_notice("har");
@@ -162,6 +163,7 @@ TEST_CASE("one task trains at a time") {
   agenda.asked("har");
   agenda.asked("other");
   agenda.offered(offer("har", 1, 1));
+  agenda.asked("other");
   agenda.offered(offer("other", 1, 4));
   const std::string first = agenda.next(at(0)).task;
   agenda.begin_training(first);
@@ -175,6 +177,7 @@ TEST_CASE("one task trains at a time") {
 
 TEST_CASE("a finished update outlives the connection and is announced on the next one") {
   Agenda agenda = ready();
+  agenda.asked("har");
   agenda.offered(offer("har", 3, 1));
   agenda.next(at(0));
   agenda.begin_training("har");
@@ -184,6 +187,16 @@ TEST_CASE("a finished update outlives the connection and is announced on the nex
   agenda.trained(update("har", 3, 1));
   agenda.begin_connection();
   CHECK(agenda.next(at(0)).kind == Kind::announce);
+}
+
+TEST_CASE("an offer that was not asked for is ignored and a device that does not train takes none") {
+  Agenda agenda = ready();
+  agenda.offered(offer("har", 3, 1));
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
+  Agenda adopting = ready(false);
+  adopting.asked("har");
+  adopting.offered(offer("har", 3, 1));
+  CHECK(adopting.next(at(0)).kind == Kind::rest);
 }
 
 TEST_CASE("what was asked for or offered on a lost connection is asked for again") {
@@ -208,6 +221,7 @@ TEST_CASE("a task that the server has no longer is left alone") {
 
 TEST_CASE("training for a round that a newer version has ended is void") {
   Agenda agenda = ready();
+  agenda.asked("har");
   agenda.offered(offer("har", 3, 1));
   agenda.next(at(0));
   agenda.begin_training("har");
@@ -222,6 +236,7 @@ TEST_CASE("training for a round that a newer version has ended is void") {
 
 TEST_CASE("work that failed here is not asked for again before its round ends or a version comes") {
   Agenda agenda = ready();
+  agenda.asked("har");
   agenda.offered(offer("har", 3, 1));
   agenda.next(at(0));
   agenda.begin_training("har");
@@ -230,6 +245,20 @@ TEST_CASE("work that failed here is not asked for again before its round ends or
   reconnect(agenda);
   CHECK(agenda.next(at(0)).kind == Kind::rest);
   CHECK(agenda.next(at(10'000)).kind == Kind::ask);
+}
+
+TEST_CASE("after an offer that cannot be done nothing is asked for before the next version") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.declined("har");
+  CHECK(agenda.next(at(1'000'000)).kind == Kind::rest);
+  reconnect(agenda);
+  agenda.has_examples("har", 10);
+  CHECK(agenda.next(at(1'000'000)).kind == Kind::rest);
+  agenda.noticed(notice("har", 2));
+  agenda.take_notice("har");
+  agenda.adopted("har", 2);
+  CHECK(agenda.next(at(1'000'000)).kind == Kind::ask);
 }
 
 TEST_CASE("an update that is not welcome is dropped until the round ends") {

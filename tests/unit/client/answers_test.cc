@@ -1,6 +1,9 @@
 #include "client/sdk/answers.h"
 
 #include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
 
 #include <doctest/doctest.h>
 
@@ -51,6 +54,19 @@ TEST_CASE("scores of classes are the softmax of the output") {
   CHECK(all[1].scores[0] == 1.0F);
   CHECK(all[1].scores[2] == 0.0F);
   CHECK(all[1].label == "c0");
+}
+
+TEST_CASE("scores that are no numbers have no label") {
+  const float nan = std::nanf("");
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float odd : {nan, infinity}) {
+    CHECK(answers(linear_contract(2, 3), {1, odd, 2}, {1, 3})[0].label.empty());
+    CHECK(answers(linear_contract(2, 3), {odd, odd, odd}, {1, 3})[0].label.empty());
+  }
+  CHECK(answers(yes_or_no(), {nan}, {1, 1})[0].label.empty());
+  const auto both = answers(linear_contract(2, 3), {nan, 0, 0, 1, 2, 3}, {2, 3});
+  CHECK(both[0].label.empty());
+  CHECK(both[1].label == "c2");
 }
 
 TEST_CASE("one logit tells two names apart") {
@@ -114,6 +130,28 @@ TEST_CASE("an example that does not fit its task is refused (I9)") {
   const float value[] = {1.0F};
   example.target = make_tensor(std::span<const float>(value), {});
   CHECK(refusal(contract, example) == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a value that is not finite is refused in every datatype that has such (I9)") {
+  const double doubles[] = {1.0, std::numeric_limits<double>::quiet_NaN()};
+  const std::uint16_t halves[] = {0x3C00, 0xFC00};  // 1 and -infinity
+  const auto bytes_of = [](const auto& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    return Bytes(bytes.begin(), bytes.end());
+  };
+  TaskContract contract = linear_contract(2, 3);
+  Example example = example_of(1, 2, 0);
+  contract.inputs.front().datatype = example.inputs.front().datatype = Datatype::fp64;
+  example.inputs.front().data = bytes_of(doubles);
+  CHECK(refusal(contract, example) == ErrorCode::invalid_argument);
+  example.inputs.front().data = Bytes(16);
+  require_fitting(contract, example);
+  contract.inputs.front().datatype = example.inputs.front().datatype = Datatype::fp16;
+  example.inputs.front().data = bytes_of(halves);
+  CHECK(refusal(contract, example) == ErrorCode::invalid_argument);
+  example.inputs.front().data.resize(2);
+  example.inputs.front().data.resize(4);
+  require_fitting(contract, example);
 }
 
 TEST_CASE("labels and values that the task does not have are refused by name (I9)") {

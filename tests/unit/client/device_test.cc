@@ -12,6 +12,7 @@
 #include "common/net/enrolment_token.h"
 #include "protocol/limits.h"
 #include "tests/unit/client/fake_server.h"
+#include "tests/unit/client/in_child.h"
 #include "tests/unit/client/test_device.h"
 
 using namespace fl;
@@ -146,6 +147,67 @@ TEST_CASE("a device whose champion was tampered with serves the version before a
   }
 }
 
+TEST_CASE("a device predicts on a disk that is full and says what it has (I2)") {
+  const Federation federation;
+  OfflineHome home({federation.publish("har", 4, 2)}, federation);
+  {
+    Device owner = home.open();
+    owner.add_example("har", input, "c0");
+  }
+  const auto look = [&] {
+    Device device = home.open(true);
+    if (device.predict("har", input).label != "c2") return 1;
+    const TaskStatus status = device.status().tasks.at(0);
+    return status.version == 4 && status.training_examples + status.held_out_examples == 1 ? 0 : 2;
+  };
+  CHECK(on_full_disk(0, look) == 0);
+}
+
+TEST_CASE("a device predicts without its examples and says where they are needed (I2)") {
+  const Federation federation;
+  OfflineHome home({federation.publish("har", 4, 2)}, federation);
+  fs::create_directory(home.path() / "examples.db");
+  for (const bool guest : {false, true}) {
+    Device device = home.open(guest);
+    CHECK(device.predict("har", input).label == "c2");
+    CHECK(device.tasks() == std::vector<std::string>{"har"});
+    const auto names_it = [&](const auto& action) {
+      return sentence_thrown_by([&] { action(); }).find("examples.db") != std::string::npos;
+    };
+    CHECK(names_it([&] { device.status(); }));
+    CHECK(names_it([&] { device.add_example("har", input, "c0"); }));
+    CHECK(names_it([&] { device.evaluate_held_out("har"); }));
+  }
+}
+
+TEST_CASE("what was tampered with is named to the one who asks and not shown as serving (I6)") {
+  const Federation federation;
+  const PublishedVersion only = federation.publish("har", 1, 0);
+  OfflineHome home({only}, federation);
+  const auto tampered = [&](const fs::path& file) {
+    Bytes bytes = read_file(home.path() / "models/har" / file);
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    write_file_atomically(home.path() / "models/har" / file, bytes);
+  };
+  std::string damaged;
+  SUBCASE("the weights") {
+    tampered(fs::path("parts") / only.manifest.weights_hash.hex());
+    damaged = only.manifest.weights_hash.hex() + " is damaged";
+  }
+  SUBCASE("the manifest") {
+    tampered("champion.json");
+    damaged = "champion.json is damaged";
+  }
+  Device device = home.open(true);
+  CHECK(device.status().tasks.at(0).version == 0);
+  CHECK(device.status().tasks.at(0).version == 0);
+  CHECK(home.events.count(Kind::model_damaged) == 1);
+  const std::string sentence = sentence_thrown_by([&] { device.predict("har", input); });
+  CAPTURE(sentence);
+  CHECK(sentence.find(damaged) != std::string::npos);
+  CHECK(sentence.find("fl-client sync") != std::string::npos);
+}
+
 TEST_CASE("a device without any version that verifies says that there is no model") {
   const Federation federation;
   const PublishedVersion only = federation.publish("har", 1, 1);
@@ -193,6 +255,9 @@ TEST_CASE("files are imported whole or not at all (I9)") {
                             [&](std::uint64_t examples, const std::string&) { seen = examples; }) == 2);
   CHECK(seen == 3);
   CHECK(code_thrown_by([&] { import({home.path() / "none.csv"}); }) == ErrorCode::not_found);
+  std::ofstream(home.path() / "empty.csv") << "x0,x1,label\n";
+  CHECK(code_thrown_by([&] { import({home.path() / "empty.csv"}); }) == ErrorCode::invalid_data);
+  CHECK(import({home.path() / "empty.csv", home.path() / "good.csv"}) == 0);
 }
 
 TEST_CASE("training alone changes nothing of what the device serves") {
@@ -211,6 +276,35 @@ TEST_CASE("training alone changes nothing of what the device serves") {
   CHECK(device.predict("har", input).label == "c1");
   const auto stop = [](const TrainingProgress&) { return false; };
   CHECK(code_thrown_by([&] { device.train_alone("har", 5, stop); }) == ErrorCode::cancelled);
+}
+
+TEST_CASE("training alone is pulled to no general model and says where its plan is the default one") {
+  const Federation federation;
+  OfflineHome home({federation.publish("har", 1, 1)}, federation);
+  TrainingPlan used;
+  home.engine->on_train = [&](const TrainingPlan& plan) { used = plan; };
+  const auto go_on = [](const TrainingProgress&) { return true; };
+  {
+    Device device = home.open();
+    for (int i = 0; i < 20; ++i) {
+      const std::vector<float> x{static_cast<float>(i), 1.0F};
+      device.add_example("har", x, "c0");
+    }
+    device.train_alone("har", 3, go_on);
+    CHECK(home.events.wait_for(Kind::training).find("default plan") != std::string::npos);
+    CHECK(used.epochs == 3);
+  }
+  TrainingPlan plan;
+  plan.steps = 100;
+  plan.batch_size = 5;
+  plan.proximal_mu = 0.5;
+  ModelStore(home.path() / "models/har", "har", federation.signing_key.public_key(), Access::owner)
+      .remember_plan(plan);
+  home.open(true).train_alone("har", 3, go_on);
+  CHECK(used.batch_size == 5);
+  CHECK(used.steps == 0);
+  CHECK(used.proximal_mu == 0.0);
+  CHECK(home.events.count(Kind::training) == 1);
 }
 
 TEST_CASE("enrolling and fetching makes a device that predicts with the server gone (I2)") {
@@ -272,6 +366,44 @@ TEST_CASE("a running device adopts a version that is pushed and tells the app") 
   CHECK(changes[0].to == 1);
   CHECK(changes[1].from == 1);
   CHECK(changes[1].to == 2);
+}
+
+TEST_CASE("listeners that throw stop neither the agent nor the app") {
+  const Federation federation;
+  const PublishedVersion first = federation.publish("har", 1, 0);
+  const PublishedVersion second = federation.publish("har", 2, 1);
+  TemporaryFolder folder;
+  EventLog events;
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(first);
+                      co_await peer.expect<wire::WorkRequest>();
+                      const ScriptedOffer work{};
+                      co_await peer.offer(work);
+                      co_await peer.take_update(wire::Outcome::accepted);
+                      co_await peer.expect<wire::WorkRequest>();
+                      co_await peer.later("har", 60'000);
+                      co_await peer.notice(second);
+                      co_await peer.serve(second, 1);
+                      co_await peer.expect<wire::WorkRequest>();
+                    }});
+  federation.make_home(folder / "home", server.endpoint());
+  ExampleStore(folder / "home/examples.db").add("har", example_of(0, 1, 0));
+  Device device = Device::open(
+      folder / "home", {.engine = std::make_shared<LinearEngine>(), .on_event = [&](const AgentEvent& event) {
+                          events.add(event);
+                          throw std::runtime_error("the app's own trouble");
+                        }});
+  std::atomic<int> changes{0};
+  device.on_model_change([&](const ModelChange&) {
+    ++changes;
+    throw std::runtime_error("the app's own trouble");
+  });
+  device.start();
+  server.finish();
+  device.stop();
+  CHECK(events.count(Kind::version_adopted) == 2);
+  CHECK(events.count(Kind::update_accepted) == 1);
+  CHECK(changes == 2);
 }
 
 TEST_CASE("predictions go on while versions are swapped and each is of one version (I7)") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <numeric>
+#include <sys/stat.h>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <doctest/doctest.h>
@@ -178,24 +179,77 @@ TEST_CASE("two stores of one file see what the other added") {
 TEST_CASE("a file that is no example store is an error that names it (I9)") {
   const TemporaryFolder folder;
   write_file_atomically(folder / "e.db", as_bytes(std::string(4096, 'x')));
-  CHECK(code_thrown_by([&] { ExampleStore store(folder / "e.db"); }) == ErrorCode::invalid_data);
-  CHECK(sentence_thrown_by([&] { ExampleStore store(folder / "e.db"); }).find("e.db") != std::string::npos);
+  ExampleStore store(folder / "e.db");
+  CHECK(code_thrown_by([&] { store.count("har", Side::training); }) == ErrorCode::invalid_data);
+  CHECK(code_thrown_by([&] { store.add("har", example_of(1, 2, 0)); }) == ErrorCode::invalid_data);
+  CHECK(sentence_thrown_by([&] { store.count("har", Side::training); }).find("e.db") != std::string::npos);
 }
 
 TEST_CASE("an example store of a newer program is refused and left as it was") {
   const TemporaryFolder folder;
-  {
-    ExampleStore store(folder / "e.db");
-  }
+  ExampleStore(folder / "e.db").add("har", example_of(1, 2, 0));
   SQLite::Database(folder / "e.db", SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 99");
-  CHECK(code_thrown_by([&] { ExampleStore store(folder / "e.db"); }) == ErrorCode::failed_precondition);
+  ExampleStore store(folder / "e.db");
+  CHECK(code_thrown_by([&] { store.count("har", Side::training); }) == ErrorCode::failed_precondition);
+  CHECK(code_thrown_by([&] { store.add("har", example_of(3, 4, 0)); }) == ErrorCode::failed_precondition);
 }
 
 TEST_CASE("the example store is readable by its owner alone") {
   const TemporaryFolder folder;
-  const ExampleStore store(folder / "e.db");
+  ExampleStore store(folder / "e.db");
+  const mode_t before = ::umask(0);
+  store.add("har", example_of(1, 2, 0));
+  ::umask(before);
   using std::filesystem::perms;
   CHECK(std::filesystem::status(folder / "e.db").permissions() == (perms::owner_read | perms::owner_write));
+}
+
+TEST_CASE("a store is made with its first example and not by looking into it") {
+  const TemporaryFolder folder;
+  ExampleStore store(folder / "e.db");
+  CHECK(store.count("har", Side::training) == 0);
+  CHECK(store.load("har", Side::training).count() == 0);
+  CHECK_FALSE(std::filesystem::exists(folder / "e.db"));
+  store.add("har", example_of(1, 2, 0));
+  CHECK(store.count("har", Side::training) + store.count("har", Side::held_out) == 1);
+}
+
+TEST_CASE("examples are counted and read where nothing can be written beside them (I2)") {
+  const TemporaryFolder folder;
+  {
+    ExampleStore store(folder / "e.db");
+    fill(store, "har", 30);
+  }
+  std::filesystem::create_symlink("nowhere/at/all", folder / "e.db-shm");  // where SQLite writes even to read
+  ExampleStore store(folder / "e.db");
+  const std::uint64_t training = store.count("har", Side::training);
+  CHECK(training + store.count("har", Side::held_out) == 30);
+  CHECK(store.load("har", Side::training).count() == training);
+  CHECK_THROWS_AS(store.add("har", example_of(99, 2, 0)), Error);
+  std::filesystem::remove(folder / "e.db-shm");
+  CHECK(store.add("har", example_of(99, 2, 0)));
+  CHECK(store.count("har", Side::training) + store.count("har", Side::held_out) == 31);
+}
+
+TEST_CASE("an example that could not be stacked with the task's others is refused and changes nothing (I9)") {
+  const TemporaryFolder folder;
+  const float values[] = {1, 2, 3};
+  Example longer = example_of(1, 2, 0);
+  longer.inputs.front() = make_tensor(std::span<const float>(values), {3});
+  Example valued = example_of(3, 4, 0);
+  valued.target = make_tensor(std::span<const float>(values).first(1), {});
+  {
+    ExampleStore store(folder / "e.db");
+    store.add("har", example_of(1, 2, 0));
+    CHECK(code_thrown_by([&] { store.add("har", longer); }) == ErrorCode::invalid_argument);
+    CHECK(store.add("other", longer));
+  }
+  ExampleStore store(folder / "e.db");
+  CHECK(code_thrown_by([&] { store.add("har", valued); }) == ErrorCode::invalid_argument);
+  const std::string sentence = sentence_thrown_by([&] { store.add("har", longer); });
+  CHECK(sentence.find("FP32 [3]") != std::string::npos);
+  CHECK(sentence.find("FP32 [2]") != std::string::npos);
+  CHECK(store.count("har", Side::training) + store.count("har", Side::held_out) == 1);
 }
 
 TEST_CASE("an example whose stored bytes were damaged is an error and no example") {

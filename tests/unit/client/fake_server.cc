@@ -18,12 +18,16 @@ constexpr std::chrono::seconds patience{20};
 }  // namespace
 
 Task<> Peer::welcome(std::string task) {
+  co_await welcome_to(std::vector<std::string>(1, task));
+}
+
+Task<> Peer::welcome_to(std::vector<std::string> tasks) {
   connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
   co_await expect<wire::Hello>();
   auto message = wire::make_message<wire::Welcome>([&](FlatBufferBuilder& builder) {
     const auto features = builder.CreateVectorOfStrings(std::vector<std::string>());
     const auto software = builder.CreateString("fake");
-    const auto names = builder.CreateVectorOfStrings(std::vector<std::string>(1, task));
+    const auto names = builder.CreateVectorOfStrings(tasks);
     return wire::CreateWelcome(builder, 1, features, software, 0, 30'000, names);
   });
   co_await send(std::move(message));
@@ -53,6 +57,13 @@ Task<> Peer::notice(const PublishedVersion& version) {
     const auto manifest = wire::field_of(builder, as_bytes(version.signed_manifest.text));
     const auto signature = wire::field_of(builder, version.signed_manifest.signature);
     return wire::CreateVersionNotice(builder, task, version.manifest.version, manifest, signature);
+  });
+  co_await send(std::move(message));
+}
+
+Task<> Peer::task_added(std::string task) {
+  auto message = wire::make_message<wire::TaskNotice>([&](FlatBufferBuilder& builder) {
+    return wire::CreateTaskNotice(builder, builder.CreateString(task));
   });
   co_await send(std::move(message));
 }

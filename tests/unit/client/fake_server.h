@@ -63,8 +63,9 @@ class Peer {
   net::Connection& connection() { return *connection_; }
   void close() { connection_->close(); }
 
-  /// Reads Hello and answers Welcome, with one task.
+  /// Reads Hello and answers Welcome, with one task or with these.
   Task<> welcome(std::string task = "har");
+  Task<> welcome_to(std::vector<std::string> tasks);
   /// The next message that is no KeepAlive.
   Task<Received> next();
   /// The next message, which must be of this type.
@@ -78,6 +79,7 @@ class Peer {
   Task<> send_chunk(ByteView bytes);
 
   Task<> notice(const PublishedVersion& version);
+  Task<> task_added(std::string task);
   Task<> subscribed(std::string task, std::uint64_t version);
   Task<> offer(ScriptedOffer offer);
   Task<> later(std::string task, std::uint32_t retry_after_ms);

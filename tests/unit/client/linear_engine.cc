@@ -27,6 +27,13 @@ class LinearModel final : public Model {
   const Layout& layout() const override { return layout_; }
   std::span<float> weights() override { return weights_; }
 
+  void try_out() override {
+    const std::vector<float> ones(static_cast<std::size_t>(size_.inputs), 1.0F);
+    for (const float logit : logits_of(ones)) {
+      if (!std::isfinite(logit)) throw Error(ErrorCode::invalid_data, "its answer to ones is not finite");
+    }
+  }
+
   std::vector<Tensor> predict(std::span<const TensorView> inputs) override {
     if (inputs.size() != 1 || inputs.front().datatype != Datatype::fp32 || inputs.front().shape.size() != 2 ||
         inputs.front().shape[1] != size_.inputs) {
@@ -45,6 +52,7 @@ class LinearModel final : public Model {
 
   TrainingResult train(const Examples& examples, const TrainingPlan& plan, const TrainingSession&,
                        const ProgressCallback& progress) override {
+    if (engine_.on_train) engine_.on_train(plan);
     TrainingResult result;
     const std::span<const float> inputs = examples.inputs.front().floats();
     const std::span<const std::int64_t> targets = examples.targets.integers();
@@ -123,6 +131,7 @@ class LinearModel final : public Model {
 }  // namespace
 
 std::unique_ptr<Model> LinearEngine::open(ByteView archive, const TaskContract&) {
+  if (on_open) on_open();
   const std::string text(as_text(archive));
   const std::size_t end = text.find('\n');
   std::istringstream header(text.substr(0, end));

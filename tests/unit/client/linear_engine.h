@@ -17,6 +17,9 @@ class LinearEngine final : public Engine {
  public:
   /// Called before each step of training, on the training thread.
   std::function<void(std::uint64_t step)> on_step;
+  /// Called before training, and before opening an archive; may throw.
+  std::function<void(const TrainingPlan&)> on_train;
+  std::function<void()> on_open;
 
   std::string describe() const override { return "linear"; }
   std::unique_ptr<Model> open(ByteView archive, const TaskContract& contract) override;

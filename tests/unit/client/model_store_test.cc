@@ -10,6 +10,7 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/client/examples.h"
 #include "tests/unit/client/federation.h"
+#include "tests/unit/client/in_child.h"
 
 using namespace fl;
 using namespace fl::client;
@@ -343,17 +344,70 @@ TEST_CASE("what is left of a fetch and longer than the part is begun anew") {
   CHECK(read_text_file(folder / "p") == "right");
 }
 
-TEST_CASE("the plan of the last round is remembered and the default one is there before") {
+TEST_CASE("a full disk leaves what was fetched and it is gone on from (I10)") {
+  const TemporaryFolder folder;
+  const std::string text(3000, 'x');
+  const auto fetch_all = [&] {
+    PartFile part(folder / "p", sha256(as_bytes(text)), text.size());
+    part.append(as_bytes(text).first(1000));
+    part.append(as_bytes(text).subspan(1000));
+    return 0;
+  };
+  CHECK(on_full_disk(2000, fetch_all) == 99);
+  PartFile part(folder / "p", sha256(as_bytes(text)), text.size());
+  CHECK(part.offset() == 2000);
+  part.append(as_bytes(text).subspan(part.offset()));
+  part.finish();
+  CHECK(read_text_file(folder / "p") == text);
+}
+
+TEST_CASE("a damaged plan is none and is said so once and gives way to the next one") {
   const Shelf shelf;
   auto store = shelf.open();
-  CHECK(store.last_plan().learning_rate == TrainingPlan().learning_rate);
+  shelf.adopt(store, 1);
+  for (const char* damaged : {"", "{", "{\"training\": 7}"}) {
+    write_file_atomically(shelf / "plan.json", as_bytes(damaged));
+    auto again = shelf.open();
+    CHECK_FALSE(again.last_plan());
+    CHECK_FALSE(again.last_plan());
+    const auto troubles = again.take_troubles();
+    REQUIRE(troubles.size() == 1);
+    CHECK(troubles.front().find("plan.json is damaged") != std::string::npos);
+    TrainingPlan plan;
+    plan.batch_size = 7;
+    again.remember_plan(plan);
+    CHECK(again.last_plan()->batch_size == 7);
+  }
+}
+
+TEST_CASE("a champion.json that is no JSON is called damaged in our own words (I9)") {
+  const Shelf shelf;
+  {
+    auto store = shelf.open();
+    shelf.adopt(store, 1);
+  }
+  for (const char* damaged : {"", "[", "{}", "{\"format\":1}", "[1]"}) {
+    write_file_atomically(shelf / "champion.json", as_bytes(damaged));
+    auto store = shelf.open();
+    const std::string sentence = store.absence().what();
+    CAPTURE(sentence);
+    CHECK(sentence.find("champion.json is damaged") != std::string::npos);
+    CHECK(sentence.find("fetches it again") != std::string::npos);
+    CHECK(sentence.find("boost") == std::string::npos);
+  }
+}
+
+TEST_CASE("the plan of the last round is remembered and there is none before") {
+  const Shelf shelf;
+  auto store = shelf.open();
+  CHECK_FALSE(store.last_plan());
   shelf.adopt(store, 1);
   TrainingPlan plan;
   plan.learning_rate = 0.25;
   plan.batch_size = 7;
   store.remember_plan(plan);
-  CHECK(shelf.open().last_plan().learning_rate == 0.25);
-  CHECK(shelf.open().last_plan().batch_size == 7);
+  CHECK(shelf.open().last_plan()->learning_rate == 0.25);
+  CHECK(shelf.open().last_plan()->batch_size == 7);
 }
 
 TEST_CASE("names of tasks that would lead out of the home are refused (I8)") {

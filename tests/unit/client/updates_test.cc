@@ -80,6 +80,28 @@ TEST_CASE("a delta over the cap is not sent and nothing is asked for until the n
   CHECK(sentence.find("not sent") != std::string::npos);
 }
 
+TEST_CASE("an offer that cannot be done is declined until the next version and the connection goes on") {
+  const Federation federation;
+  const PublishedVersion first = federation.publish("har", 1, 0);
+  const PublishedVersion second = federation.publish("har", 2, 1);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(first);
+                      co_await peer.expect<wire::WorkRequest>();
+                      const ScriptedOffer work{.max_examples = 0};
+                      co_await peer.offer(work);
+                      co_await peer.notice(second);
+                      co_await peer.serve(second, 1);
+                      const Received request = co_await peer.expect<wire::WorkRequest>();
+                      CHECK(request.as<wire::WorkRequest>().version() == 2);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  device.add_examples(10);
+  Agent agent(device.parts(), true);
+  agent.start();
+  server.finish();
+  CHECK(device.events.wait_for(Kind::trouble).find("no example may count") != std::string::npos);
+}
+
 TEST_CASE("a newer version ends the training for the round before it") {
   const Federation federation;
   const PublishedVersion first = federation.publish("har", 1, 0);

@@ -1,6 +1,7 @@
 // What a device makes of the versions, refusals and bytes that a scripted server sends it.
 
 #include <limits>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -128,6 +129,26 @@ TEST_CASE("a version with a weight that is no number is not adopted") {
   CHECK(device.events.wait_for(Kind::version_refused).find("NaN") != std::string::npos);
   agent.stop();
   CHECK(device.serving() == 1);
+}
+
+TEST_CASE("a version whose answers are infinite is not adopted, with examples held out or without") {
+  const Federation federation;
+  const Weights weights(9, 3e38F);
+  const PublishedVersion bad = federation.publish("har", 1, weights, federation.publish("har", 1, 0).archive);
+  const auto refusal_with = [&](int examples) {
+    FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(bad); }});
+    TestDevice device(federation, server.endpoint());
+    device.add_examples(examples);
+    Agent agent(device.parts(), false);
+    agent.start();
+    server.finish();
+    std::string sentence = device.events.wait_for(Kind::version_refused);
+    agent.stop();
+    CHECK(device.serving() == 0);
+    return sentence;
+  };
+  CHECK(refusal_with(0).find("its answer to ones is not finite") != std::string::npos);
+  CHECK(refusal_with(40).find("on this device's held-out examples its answer") != std::string::npos);
 }
 
 TEST_CASE("bytes that are not what the manifest says end the connection and are fetched anew (I8)") {
@@ -274,6 +295,107 @@ TEST_CASE("a device whose certificate is revoked says so and comes back much lat
   CHECK(device.events.count(Kind::disconnected) == 1);
 }
 
+TEST_CASE("a version that could not be tried for want of memory is tried again and not fetched again") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(version); },
+                                 [&](Peer& peer) -> Task<> { co_await peer.bring(version, 0); }});
+  TestDevice device(federation, server.endpoint());
+  device.engine->on_open = [failed = false]() mutable {
+    if (!std::exchange(failed, true)) throw Error(ErrorCode::resource_exhausted, "out of memory");
+  };
+  AgentParts parts = device.parts();
+  parts.backoff.first_long = std::chrono::milliseconds(1);
+  Agent agent(parts, false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  const std::string sentence = device.events.wait_for(Kind::disconnected);
+  CHECK(sentence.find("version 1 of har could not be tried: out of memory") != std::string::npos);
+  CHECK(device.events.count(Kind::version_refused) == 0);
+}
+
+TEST_CASE("a version is adopted untested where this device's own examples cannot be read") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(version); }});
+  TestDevice device(federation, server.endpoint());
+  std::filesystem::create_directory(device.home.examples_path());
+  Agent agent(device.parts(), true);
+  agent.start();
+  CHECK(device.events.wait_for(Kind::version_adopted).find("no held-out examples") != std::string::npos);
+  CHECK(device.events.wait_for(Kind::trouble).find("examples.db") != std::string::npos);
+  CHECK(device.events.count(Kind::version_refused) == 0);
+}
+
+TEST_CASE("a version is adopted untested where this device's held-out examples do not fit it") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> { co_await peer.bring(version); }});
+  TestDevice device(federation, server.endpoint());
+  const float values[] = {0, 1, 2};
+  for (int i = 0; i < 20; ++i) {
+    Example example = example_of(0, 1, 0);
+    example.inputs.front() = make_tensor(std::span<const float>(values), {3});
+    example.inputs.front().data[0] = static_cast<std::byte>(i);
+    device.examples.add("har", example);
+  }
+  REQUIRE(device.examples.count("har", Side::held_out) > 0);
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  CHECK(device.events.wait_for(Kind::version_adopted).find("no held-out examples") != std::string::npos);
+}
+
+TEST_CASE("a task that is added while a device is connected is followed on the same connection") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("other", 1, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await begin(peer, 0);
+                      co_await peer.task_added("har");  // it has that one
+                      co_await peer.task_added("other");
+                      const Received received = co_await peer.expect<wire::Subscribe>();
+                      CHECK(wire::text_of(received.as<wire::Subscribe>().task()) == "other");
+                      co_await peer.notice(version);
+                      co_await peer.serve(version, 2);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  agent.stop();
+  CHECK(device.serving("other") == 1);
+}
+
+TEST_CASE("of more tasks than a device may follow it follows so many and says so (I8)") {
+  const Federation federation;
+  std::vector<std::string> tasks;
+  for (std::size_t i = 0; i < limits::tasks; ++i) tasks.push_back("task-" + std::to_string(i));
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.welcome_to(tasks);
+                      co_await peer.task_added("one-more");
+                      for (std::size_t i = 0; i < tasks.size(); ++i) {
+                        const Received received = co_await peer.expect<wire::Subscribe>();
+                        const std::string task(wire::text_of(received.as<wire::Subscribe>().task()));
+                        co_await peer.subscribed(task, 0);
+                      }
+                      co_await peer.task_added("another");
+                      const PublishedVersion version = federation.publish("task-7", 1, 0);
+                      co_await peer.notice(version);
+                      co_await peer.serve(version, 2);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  const std::string sentence = device.events.wait_for(Kind::trouble);
+  CHECK(sentence.find("more than 64 tasks") != std::string::npos);
+  CHECK(sentence.find("one-more") != std::string::npos);
+  CHECK(device.events.count(Kind::trouble) == 1);
+}
+
 TEST_CASE("a server of another federation is not believed") {
   const Federation federation;
   const Federation stranger;
@@ -362,6 +484,48 @@ TEST_CASE("a renewal that is refused leaves the old certificate and the connecti
   agent.stop();
   CHECK(device.home.identity().certificate.serial() == serial);
   CHECK(device.events.wait_for(Kind::trouble).find("not renewed") != std::string::npos);
+}
+
+TEST_CASE("a renewed certificate that the device could not use is not taken") {
+  const Federation federation;
+  FakeServer server(
+      federation, {[&](Peer& peer) -> Task<> {
+        co_await begin(peer, 0);
+        co_await peer.expect<wire::RenewRequest>();
+        const Bytes request = net::make_request(net::PrivateKey::generate());
+        const net::Certificate other = net::issue_device(federation.authority, request, "device-1",
+                                                         federation.validity(std::chrono::hours(40)));
+        auto reply = wire::make_message<wire::RenewReply>([&](flatbuffers::FlatBufferBuilder& builder) {
+          return wire::CreateRenewReply(builder, wire::field_of(builder, other.to_der()));
+        });
+        co_await peer.send(std::move(reply));
+      }});
+  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
+  const std::string serial = device.home.identity().certificate.serial();
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  CHECK(device.events.wait_for(Kind::disconnected).find("is for another key") != std::string::npos);
+  agent.stop();
+  CHECK(device.home.identity().certificate.serial() == serial);
+}
+
+TEST_CASE("a forged version's number is not believed and shuts no genuine one out (I6)") {
+  const Federation federation;
+  const PublishedVersion forged = Federation().publish("har", 1'000'000, 0);
+  const PublishedVersion genuine = federation.publish("har", 2, 0);
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(forged, 0);
+                      co_await peer.notice(genuine);
+                      co_await peer.serve(genuine, 2);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  Agent agent(device.parts(), false);
+  agent.start();
+  server.finish();
+  device.events.wait_for(Kind::version_adopted);
+  CHECK(device.events.count(Kind::version_refused) == 1);
+  CHECK(device.serving() == 2);
 }
 
 TEST_CASE("a certificate for another device is not taken") {

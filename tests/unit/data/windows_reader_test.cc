@@ -82,6 +82,16 @@ TEST_CASE("a window lies within one file") {
   CHECK(examples[2].inputs[0].floats()[0] == 2);
 }
 
+TEST_CASE("files too short for a window are named with their rows and what a window takes (I9)") {
+  const TemporaryFolder folder;
+  std::vector<std::filesystem::path> files{write(folder, "x.csv", series(3))};
+  const auto refuse = [&] { throw no_examples_in(files, windows_contract()); };
+  check_error(ErrorCode::invalid_data, refuse, "x.csv (3 rows)", "a window takes 4 rows");
+  for (const char* name : {"y.csv", "z.csv", "u.csv", "v.csv"})
+    files.push_back(write(folder, name, series(0)));
+  check_error(ErrorCode::invalid_data, refuse, "y.csv (0 rows)", "and 2 more");
+}
+
 TEST_CASE("a window has the label of most of its samples and of two the first in the contract") {
   const TemporaryFolder folder;
   const auto label_of = [&](const std::vector<std::string>& labels) {

@@ -16,7 +16,7 @@ namespace {
 Options sample() {
   Options options;
   options.argument("DIR", "the home")
-      .optional_argument("NAME", "a name")
+      .value("name", "NAME", "a name")
       .value("hours", "H", "how long", "24")
       .value("train.epochs", "N", "passes")
       .value("input.*", "SHAPE", "an input's shape")
@@ -48,20 +48,36 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("words are given to arguments by place and to options by name") {
-  const Arguments arguments = parsed({"home", "--hours", "3", "n", "--data", "a", "b", "--json"});
+  const Arguments arguments = parsed({"--hours", "3", "home", "--data", "a", "b", "--json"});
   CHECK(arguments.text("DIR") == "home");
-  CHECK(arguments.text("NAME") == "n");
   CHECK(arguments.integer("hours", 1, 100) == 3);
   CHECK(arguments.texts("data") == std::vector<std::string>{"a", "b"});
   CHECK(arguments.has("json"));
   CHECK_FALSE(arguments.has("config"));
 }
 
+TEST_CASE("the words that are left are given to the arguments that take several") {
+  Options options;
+  options.argument("HOME", "the home").arguments("FILES", "the files").value("task", "NAME", "which").json();
+  CHECK(options.usage() == "HOME FILES... [options]");
+  CHECK(contains(options.help(), "  FILES...  "));
+  const auto files_in = [&](const std::vector<std::string>& tokens) {
+    const Arguments arguments = parse(options, tokens);
+    CHECK(arguments.text("HOME") == "home");
+    return arguments.texts("FILES");
+  };
+  using Words = std::vector<std::string>;
+  CHECK(files_in({"home", "a"}) == Words{"a"});
+  CHECK(files_in({"home", "a", "--task", "t", "b", "--json", "c"}) == Words{"a", "b", "c"});
+  CHECK(files_in({"--task", "t", "home", "a", "b"}) == Words{"a", "b"});
+  CHECK(contains(refusal([&] { parse(options, Words{"home"}); }), "FILES is missing: the files"));
+}
+
 TEST_CASE("a default answers where nothing was given and does not count as given") {
   const Arguments arguments = parsed({"home"});
   CHECK(arguments.integer("hours") == 24);
   CHECK_FALSE(arguments.has("hours"));
-  CHECK_FALSE(arguments.optional_text("NAME").has_value());
+  CHECK_FALSE(arguments.optional_text("name").has_value());
   CHECK(contains(refusal([&] { arguments.text("train.epochs"); }), "--train.epochs is missing"));
 }
 
@@ -80,7 +96,7 @@ TEST_CASE("an unknown option is refused with the nearest known one (I9)") {
 
 TEST_CASE("words that are missing or too many or given twice are refused by name (I9)") {
   CHECK(contains(refusal([] { parsed({}); }), "DIR is missing"));
-  CHECK(contains(refusal([] { parsed({"a", "b", "c"}); }), "'c' is one argument too many"));
+  CHECK(contains(refusal([] { parsed({"a", "b"}); }), "'b' is one argument too many"));
   CHECK(contains(refusal([] { parsed({"a", "--hours"}); }), "--hours"));
   CHECK(contains(refusal([] { parsed({"a", "--hours", "1", "--hours", "2"}); }), "second time"));
 }
@@ -94,7 +110,14 @@ TEST_CASE("values of the wrong kind are refused with where they were given (I9)"
   CHECK(contains(refusal([] { parsed({"a", "--hours", "nan"}).number("hours"); }), "not a number"));
   CHECK(contains(refusal([] { parsed({"a", "--hours", "1,,2"}).list("hours"); }), "is empty"));
   CHECK(parsed({"a", "--hours", "1e-3"}).number("hours") == doctest::Approx(0.001));
+  CHECK(contains(refusal([] { parsed({"a", "--hours", "-1"}).number("hours", 0.5); }),
+                 "--hours: -1 is out of range; it must be at least 0.5"));
   CHECK(parsed({"a", "--hours", "1, 2"}).numbers("hours") == std::vector<double>{1.0, 2.0});
+  CHECK(parsed({"a", "--hours", "1, 2"}).integers("hours", 1, 2) == std::vector<std::int64_t>{1, 2});
+  CHECK(contains(refusal([] { parsed({"a", "--hours", "1,3.7"}).integers("hours", 1, 9); }),
+                 "--hours: '3.7' is not a whole number"));
+  CHECK(contains(refusal([] { parsed({"a", "--hours", "1,10"}).integers("hours", 1, 9); }),
+                 "--hours: 10 is out of range; it must be at least 1 and at most 9"));
 }
 
 TEST_CASE("a configuration file gives what the command line does not") {

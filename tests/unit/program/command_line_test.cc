@@ -20,10 +20,12 @@ struct Outcome {
 Program sample() {
   Program program{"fl-sample", "A program for tests.", "1.2.3", {}};
   program.commands.push_back({"say", "says a word", "fl-sample say hello",
-                              Options().argument("WORD", "the word"), [](const Arguments& arguments) {
+                              Options().argument("WORD", "the word"),
+                              [](const Arguments& arguments) {
                                 std::cout << arguments.text("WORD") << "\n";
                                 return exit_ok;
-                              }});
+                              },
+                              "It is said once."});
   program.commands.push_back({"task add", "adds", "fl-sample task add", {}, [](const Arguments&) -> int {
                                 throw Error(ErrorCode::not_found, "there is no home");
                               }});
@@ -69,6 +71,7 @@ TEST_CASE("help is there for the program and for each command with its example")
   for (const auto& words : {std::vector<const char*>{"say", "--help"}, {"help", "say"}}) {
     const Outcome outcome = run(words);
     CHECK(outcome.status == exit_ok);
+    CHECK(contains(outcome.out, "\n\nIt is said once.\n\nArguments:\n"));
     CHECK(contains(outcome.out, "Example:\n  fl-sample say hello\n"));
     CHECK(contains(outcome.out, "WORD"));
   }

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace fl {
+
+/// Whether all of `text` is UTF-8 (Unicode 15, table 3-7).
+bool is_utf8(std::string_view text);
+
+/// Whether a byte is an ASCII control character.
+bool is_control(char byte);
+
+/// `text` in single quotes as it can stand in a sentence: control characters and what is not UTF-8 as \xNN,
+/// cut after 80 bytes.
+std::string in_quotes(std::string_view text);
+
+}  // namespace fl
