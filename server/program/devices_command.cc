@@ -10,57 +10,46 @@ namespace {
 
 using program::Arguments;
 
-void list(const ServerHome& home, bool as_json) {
+int list(const Arguments& arguments) {
   program::TextTable table(
       {{"device"}, {"name"}, {"enrolled"}, {"last_seen"}, {"certificate_expires"}, {"revoked"}});
-  const boost::json::object answer = ask(home, {{"command", "devices"}});
+  const boost::json::object answer = ask(ServerHome::open(arguments.path("DIR")), {{"command", "devices"}});
   for (const boost::json::value& device : answer.at("devices").as_array()) {
     table.add({cell_of(device.at("device")), cell_of(device.at("name")), moment_of(device.at("enrolled")),
                moment_of(device.at("last_seen")), moment_of(device.at("certificate_expires")),
                cell_of(device.at("revoked"))});
   }
-  if (as_json) {
+  if (arguments.has("json")) {
     std::cout << table.json();
   } else if (table.rows() == 0) {
     std::cout << "No device is enrolled; 'fl-server token' makes a token for one\n";
   } else {
     std::cout << table.text();
   }
+  return program::exit_ok;
 }
 
-void revoke(const ServerHome& home, const std::string& device) {
-  ask(home, {{"command", "device-revoke"}, {"device", device}});
+int revoke(const Arguments& arguments) {
+  const std::string device = arguments.text("ID");
+  ask(ServerHome::open(arguments.path("DIR")), {{"command", "device-revoke"}, {"device", device}});
   std::cout << "Revoked " << device << ": the server takes no more connections from it\n";
-}
-
-int run(const Arguments& arguments) {
-  const std::string action = arguments.optional_text("ACTION").value_or("list");
-  if (action != "list" && action != "revoke") {
-    throw program::UsageError("'" + action + "' is neither list nor revoke");
-  }
-  if (action == "list" && arguments.has("ID")) {
-    throw program::UsageError("'" + arguments.text("ID") + "' is one argument too many: list takes none");
-  }
-  if (action == "revoke" && !arguments.has("ID")) {
-    throw program::UsageError("ID is missing: the device to revoke, as 'devices DIR' lists it");
-  }
-  const ServerHome home = ServerHome::open(arguments.path("DIR"));
-  if (action == "list") list(home, arguments.has("json"));
-  if (action == "revoke") revoke(home, arguments.text("ID"));
   return program::exit_ok;
 }
 
 }  // namespace
 
-program::Command devices_command() {
-  return {"devices", "lists the enrolled devices, or revokes one at once",
-          "fl-server devices ~/fl-server\nfl-server devices ~/fl-server revoke d-3f9a2c",
+program::Command devices_list_command() {
+  return {"devices list", "lists the enrolled devices", "fl-server devices list ~/fl-server",
+          program::Options().argument("DIR", "the server's home").json(), list};
+}
+
+program::Command devices_revoke_command() {
+  return {"devices revoke", "shuts a device out, at once and for good",
+          "fl-server devices revoke ~/fl-server d3f9a2c0b17e64d85",
           program::Options()
               .argument("DIR", "the server's home")
-              .optional_argument("ACTION", "list (what is done without it) or revoke")
-              .optional_argument("ID", "the device to revoke")
-              .json(),
-          run};
+              .argument("ID", "the device, as 'fl-server devices list' names it"),
+          revoke};
 }
 
 }  // namespace fl::server

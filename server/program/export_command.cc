@@ -13,13 +13,7 @@ using program::Arguments;
 
 /// Needs no engine: the layout says where each tensor lies.
 Bytes safetensors_of(const ServerHome& home, const KnownTask& task, const KnownVersion& version) {
-  const Bytes bytes = BlobStore(home.blobs_path()).get(version.weights);
-  if (bytes.size() != task.layout.size() * sizeof(float)) {
-    throw Error(ErrorCode::invalid_data, "version " + std::to_string(version.version) +
-                                             " has weights of another size than its layout");
-  }
-  Weights weights(task.layout.size());
-  std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(weights)).begin());
+  const Weights weights = weights_from(BlobStore(home.blobs_path()).get(version.weights), task.layout.size());
   return to_safetensors(task.layout, weights);
 }
 
@@ -35,6 +29,11 @@ int run(const Arguments& arguments) {
   if (kind != ".pt" && kind != ".safetensors") {
     throw program::UsageError("--output: '" + output.string() +
                               "' ends neither with .pt (a TorchScript archive) nor with .safetensors");
+  }
+  if (const auto folder = std::filesystem::absolute(output).parent_path();
+      !std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::not_found,
+                output.string() + " cannot be written: there is no folder " + folder.string());
   }
   const ServerHome home = ServerHome::open(arguments.path("DIR"));
   const KnownTask task = ask_task(home, arguments.text("TASK"));

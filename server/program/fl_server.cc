@@ -7,8 +7,8 @@ program::Program fl_server() {
           "fl-server: trains a general model from what devices learn, without seeing their data.",
           FL_VERSION,
           {init_command(), task_add_command(), task_list_command(), token_command(), run_command(),
-           status_command(), devices_command(), rounds_command(), versions_command(), export_command(),
-           evaluate_command()}};
+           status_command(), devices_list_command(), devices_revoke_command(), rounds_command(),
+           versions_command(), export_command(), evaluate_command()}};
 }
 
 }  // namespace fl::server

@@ -7,6 +7,7 @@ namespace fl::server {
 namespace {
 
 constexpr std::chrono::milliseconds between_looks{200};
+constexpr double shortest_timeout = 0.001;
 
 }  // namespace
 
@@ -27,7 +28,7 @@ Following following_of(const program::Arguments& arguments) {
   if (arguments.has("until-round")) {
     following.until_round = static_cast<std::uint64_t>(arguments.integer("until-round", 1));
   }
-  if (arguments.has("timeout")) following.timeout_seconds = arguments.number("timeout");
+  if (arguments.has("timeout")) following.timeout_seconds = arguments.number("timeout", shortest_timeout);
   return following;
 }
 

@@ -1,7 +1,5 @@
 #include "server/program/model_access.h"
 
-#include <cstring>
-
 #include "common/base/error.h"
 #include "common/engine/engine_module.h"
 #include "server/ledger/blob_store.h"
@@ -19,14 +17,7 @@ std::unique_ptr<Model> open_model(const ServerHome& home, const KnownTask& task)
 }
 
 void load_version(const ServerHome& home, const KnownVersion& version, Model& model) {
-  const Bytes bytes = BlobStore(home.blobs_path()).get(version.weights);
-  const std::span<float> weights = model.weights();
-  if (bytes.size() != weights.size_bytes()) {
-    throw Error(ErrorCode::invalid_data, "version " + std::to_string(version.version) + " has " +
-                                             std::to_string(bytes.size()) + " bytes of weights, the model " +
-                                             std::to_string(weights.size_bytes()));
-  }
-  std::memcpy(weights.data(), bytes.data(), bytes.size());
+  copy_weights(BlobStore(home.blobs_path()).get(version.weights), model.weights());
 }
 
 }  // namespace fl::server

@@ -96,15 +96,16 @@ int run(const Arguments& arguments) {
 
 program::Command rounds_command() {
   program::Options options;
-  options.argument("DIR", "the server's home")
-      .argument("TASK",
-                "the task's name; its accuracy is that of the version a round began from, as the round's "
-                "devices measured it on examples they hold back");
+  options.argument("DIR", "the server's home").argument("TASK", "the task's name");
   add_following(options).json();
-  return {"rounds", "lists a task's rounds: devices, refusals, bytes, losses",
+  return {"rounds",
+          "lists a task's rounds: devices, refusals, bytes, losses",
           "fl-server rounds ~/fl-server har\n"
           "fl-server rounds ~/fl-server har --follow --until-round 20",
-          options, run};
+          options,
+          run,
+          "The accuracy is that of the version a round began from, as the round's devices measured it on\n"
+          "examples they hold back."};
 }
 
 }  // namespace fl::server

@@ -14,18 +14,23 @@ std::string number(const boost::json::value& value) {
   return std::to_string(value.to_number<std::int64_t>());
 }
 
+/// "1 device is", "2 devices are".
+std::string devices_are(const boost::json::value& count) {
+  return number(count) + (count.to_number<std::int64_t>() == 1 ? " device is" : " devices are");
+}
+
 void print(const boost::json::object& status) {
   std::cout << "fl-server " << status.at("version").as_string().c_str();
   if (status.at("running").as_bool()) {
     const double seconds = status.at("uptime_ms").to_number<double>() / 1000.0;
-    std::cout << " runs as process " << number(status.at("pid")) << " since "
+    std::cout << " runs as process " << number(status.at("pid")) << " for "
               << program::readable_seconds(seconds) << " and listens on "
               << status.at("listen").as_string().c_str() << "\n"
-              << number(status.at("devices")) << " devices are enrolled, " << number(status.at("connections"))
-              << " are connected\n";
+              << devices_are(status.at("devices")) << " enrolled, " << number(status.at("connections"))
+              << " connected\n";
   } else {
     std::cout << " does not run; 'fl-server run " << status.at("home").as_string().c_str() << "' starts it\n"
-              << number(status.at("devices")) << " devices are enrolled\n";
+              << devices_are(status.at("devices")) << " enrolled\n";
   }
   program::TextTable tasks({{"task"}, {"version"}, {"round"}});
   for (const boost::json::value& task : status.at("tasks").as_array()) {

@@ -20,6 +20,8 @@ namespace {
 using program::Arguments;
 using program::UsageError;
 
+constexpr std::int64_t most_hidden = 1'000'000;
+
 /// What is needed to add a task, all of it checked.
 struct NewTask {
   std::string name;
@@ -54,11 +56,7 @@ Architecture architecture_of(const Arguments& arguments, const TaskContract& con
   architecture.input_shape.assign(input.begin() + 1, input.end());
   architecture.outputs = contract.outputs.front().shape.back();
   architecture.vocabulary = static_cast<std::int64_t>(contract.data.alphabet.size());
-  if (arguments.has("hidden")) {
-    for (const double width : arguments.numbers("hidden")) {
-      architecture.hidden.push_back(static_cast<std::int64_t>(width));
-    }
-  }
+  if (arguments.has("hidden")) architecture.hidden = arguments.integers("hidden", 1, most_hidden);
   return architecture;
 }
 

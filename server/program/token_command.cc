@@ -30,7 +30,7 @@ int run(const Arguments& arguments) {
   }
   if (::isatty(STDOUT_FILENO) == 1) {
     std::cout << "Each enrols one device within " << arguments.text("hours")
-              << " hours: fl-client enroll HOME TOKEN\n";
+              << " hours: fl-client enroll HOME --token TOKEN\n";
   }
   return program::exit_ok;
 }

@@ -1,27 +1,19 @@
-#include <csignal>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
+#include "common/base/clock.h"
 #include "common/base/files.h"
-#include "tests/e2e/federation.h"
+#include "common/base/random.h"
+#include "common/net/enrolment_token.h"
+#include "server/ledger/ledger.h"
+#include "tests/e2e/members.h"
+#include "tests/e2e/refusals.h"
 
 using namespace fl;
 using namespace fl::test;
 
 namespace {
-
-/// Runs a command that must fail with one line of error that holds every one of `words`.
-void check_refused(const std::string& program, const std::vector<std::string>& arguments,
-                   const std::vector<std::string>& words, int exit_code = 1) {
-  const Ended ended = run(program, arguments);
-  CAPTURE(ended.errors);
-  CHECK(ended.exit_code == exit_code);
-  CHECK(ended.errors.find(program + ": error: ") == 0);
-  for (const std::string& word : words) {
-    CAPTURE(word);
-    CHECK(ended.errors.find(word) != std::string::npos);
-  }
-}
 
 std::string write(const Federation& federation, const std::string& name, const std::string& text) {
   const std::filesystem::path path = federation.folder() / name;
@@ -35,6 +27,13 @@ std::string recording(std::size_t lines, std::size_t bad, const std::string& lin
   for (std::size_t i = 2; i < lines + 2; ++i)
     text += (i == bad ? line : "1,2,3,4,5,6,7,WALKING") + std::string("\n");
   return text;
+}
+
+/// Turns one bit of a file.
+void damage(const std::filesystem::path& path) {
+  Bytes content = read_file(path);
+  content.at(content.size() / 2) ^= std::byte{1};
+  write_file_atomically(path, content);
 }
 
 struct Running {
@@ -76,9 +75,51 @@ TEST_CASE(
   check_refused("fl-client", {"import", test.home, good, label}, {"label.csv:18", "DANCING", "WALKING"});
   check_refused("fl-client", {"import", test.home, good, column}, {"column.csv", "z_acc"});
   check_refused("fl-client", {"import", test.home, good, "/absent.csv"}, {"/absent.csv"});
+  check_refused("fl-client", {"predict", test.home, label}, {"label.csv:18", "DANCING", "WALKING"});
+  check_refused("fl-server", {"evaluate", test.federation.server_home().string(), "motion", "--data", label},
+                {"label.csv:18", "DANCING", "WALKING"});
   CHECK(test.examples() == before);
   output_of("fl-client", {"import", test.home, good});
   CHECK(test.examples() != before);
+}
+
+TEST_CASE("a file that may not be read is refused by name (I9)") {
+  Running test;
+  const std::string closed = write(test.federation, "closed.csv", recording(200, 0, ""));
+  std::filesystem::permissions(closed, std::filesystem::perms::none);
+  const std::vector<std::string> command = {"import", test.home, closed};
+  if (::geteuid() != 0) {
+    check_refused("fl-client", command, {closed, "Permission denied"});
+    return;
+  }
+  // Root may read everything, unless it goes without these rights.
+  const std::string setpriv = "/usr/bin/setpriv";
+  std::vector<std::string> words = {"--bounding-set", "-dac_override,-dac_read_search", "--"};
+  if (!std::filesystem::exists(setpriv)) {
+    MESSAGE("skipped: root can read every file here, and there is no " << setpriv);
+    return;
+  }
+  words.push_back(program_path("fl-client").string());
+  words.insert(words.end(), command.begin(), command.end());
+  const Ended ended = Process(setpriv, words).wait();
+  CAPTURE(ended.errors);
+  CHECK(ended.exit_code == 1);
+  CHECK(contains(ended.errors, "fl-client: error: "));
+  CHECK(contains(ended.errors, closed + ": Permission denied"));
+}
+
+TEST_CASE("a token that is invented or expired makes no home (I9)") {
+  Running test;
+  const std::string home = (test.federation.folder() / "new").string();
+  net::EnrolmentToken token = net::EnrolmentToken::parse(test.federation.token());
+  token.secret = secret_bytes(32);
+  check_refused("fl-client", {"enroll", home, "--token", token.text()}, {"the token is not known here"});
+  CHECK(contains(test.federation.stop_server().errors, "the token is not known here"));
+  server::Ledger(test.federation.server_home() / "ledger.db")
+      .add_token(sha256(token.secret), "", SystemClock().now() - std::chrono::seconds(1));
+  test.federation.start_server();
+  check_refused("fl-client", {"enroll", home, "--token", token.text()}, {"the token has expired"});
+  CHECK(!std::filesystem::exists(home));
 }
 
 TEST_CASE("a token that is used or mistyped makes no home (I9)") {
@@ -127,18 +168,22 @@ TEST_CASE("a port in use and a home in use are refused (I9)") {
   check_refused("fl-server", {"init", other}, {other});
 }
 
-TEST_CASE("a tampered model is not used and the device says so (I6)") {
+TEST_CASE("tampered weights or a tampered manifest are not used and named and fetched anew (I6)") {
   Running test;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(test.home)) {
-    const std::string path = entry.path().string();
-    if (!entry.is_regular_file() || path.find("models") == std::string::npos) continue;
-    Bytes content = read_file(entry.path());
-    if (content.empty()) continue;
-    content[content.size() / 2] ^= std::byte{1};
-    write_file_atomically(entry.path(), content);
-  }
-  const Ended ended = run("fl-client", {"predict", test.home, test.federation.files_of(0).front()});
-  CAPTURE(ended.errors);
-  CHECK(ended.exit_code == 1);
-  CHECK(ended.errors.find("fl-client: error: ") != std::string::npos);
+  const std::string file = test.federation.files_of(0).front();
+  const std::filesystem::path models = std::filesystem::path(test.home) / "models" / "motion";
+  const std::string weights = manifest_of(test.home).weights_hash.hex();
+  const std::string whole = output_of("fl-client", {"predict", test.home, file});
+
+  damage(models / "parts" / weights);
+  check_refused("fl-client", {"predict", test.home, file},
+                {"error: there is no model of motion", "version 1 cannot be used", weights, "its hash"});
+  output_of("fl-client", {"sync", test.home});
+  CHECK(output_of("fl-client", {"predict", test.home, file}) == whole);
+
+  damage(models / "champion.json");
+  check_refused("fl-client", {"predict", test.home, file},
+                {"error: there is no model of motion", "champion.json"});
+  output_of("fl-client", {"sync", test.home});
+  CHECK(output_of("fl-client", {"predict", test.home, file}) == whole);
 }

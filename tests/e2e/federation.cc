@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/json/parse.hpp>
 
 #include "common/base/files.h"
 #include "common/data/motion.h"
@@ -10,7 +11,8 @@
 namespace fl::test {
 namespace {
 
-constexpr const char* motion_data = R"([data]
+constexpr const char* motion_data = R"(labels = SEATED,STANDING_UP,WALKING,TURNING,SITTING_DOWN
+[data]
 format = windows
 columns = x_acc,y_acc,z_acc,x_gyro,y_gyro,z_gyro
 label = label
@@ -35,7 +37,9 @@ std::string without_line_end(std::string text) {
 Federation::Federation(const Settings& settings)
     : settings_(settings), people_(settings.people), port_(free_port()) {
   devices_.resize(settings_.devices);
-  if (people_.empty()) {
+  if (settings_.goal == 0) settings_.goal = settings_.devices;
+  if (settings_.minimum == 0) settings_.minimum = settings_.goal;
+  if (people_.empty() && settings_.data.empty()) {
     people_ = folder_ / "people";
     MotionPeople people;
     people.count = settings_.devices;
@@ -52,13 +56,17 @@ Federation::Federation(const Settings& settings)
 void Federation::make_server() const {
   output_of("fl-server", {"init", server_home().string(), "--listen", "127.0.0.1:" + std::to_string(port_),
                           "--host", "127.0.0.1"});
-  const std::string devices = std::to_string(settings_.devices);
-  const std::string task = "labels = SEATED,STANDING_UP,WALKING,TURNING,SITTING_DOWN\n" + settings_.model +
-                           motion_data + "[round]\ngoal = " + devices + "\nminimum = " + devices +
+  const std::string task = settings_.model + (settings_.data.empty() ? motion_data : settings_.data) +
+                           "[round]\ngoal = " + std::to_string(settings_.goal) +
+                           "\nminimum = " + std::to_string(settings_.minimum) +
                            "\nrounds = " + std::to_string(settings_.rounds) + "\n" + settings_.more;
   write_file_atomically(folder_.path() / "motion.ini", as_bytes(task));
   output_of("fl-server", {"task", "add", server_home().string(), "motion", "--config",
                           (folder_.path() / "motion.ini").string()});
+}
+
+std::filesystem::path Federation::server_home() const {
+  return settings_.server_home.empty() ? folder_ / "server" : settings_.server_home;
 }
 
 std::filesystem::path Federation::device_home(std::uint32_t device) const {
@@ -94,10 +102,15 @@ void Federation::kill_server() {
 }
 
 void Federation::enrol(std::uint32_t device) {
+  enrol_with(device, files_of(device));
+}
+
+void Federation::enrol_with(std::uint32_t device, const std::vector<std::string>& files) {
   const std::string home = device_home(device).string();
   output_of("fl-client", {"enroll", home, "--token", token(), "--name", "device-" + std::to_string(device)});
+  if (files.empty()) return;
   std::vector<std::string> arguments = {"import", home};
-  for (const std::string& file : files_of(device)) arguments.push_back(file);
+  arguments.insert(arguments.end(), files.begin(), files.end());
   output_of("fl-client", arguments);
 }
 
@@ -122,19 +135,22 @@ void Federation::wait_for_version(std::uint64_t version, Process::Seconds limit)
   server_->wait_for_line("committed as version " + std::to_string(version) + " ", limit);
 }
 
+boost::json::array Federation::rounds() const {
+  return json_of("fl-server", {"rounds", server_home().string(), "motion"}).as_array();
+}
+
 double Federation::accuracy_of(std::uint32_t device, const std::vector<std::uint32_t>& people) const {
-  std::vector<std::string> arguments = {"predict", device_home(device).string(), "--json", "--output",
+  std::vector<std::string> arguments = {"predict", device_home(device).string(), "--output",
                                         (folder_.path() / "answers.jsonl").string()};
   for (const std::uint32_t person : people) {
     for (const std::string& file : files_of(person)) arguments.push_back(file);
   }
-  return number_in(output_of("fl-client", arguments), "accuracy");
+  return json_of("fl-client", arguments).at("accuracy").to_number<double>();
 }
 
-double number_in(const std::string& json, const std::string& key) {
-  const std::size_t at = json.find("\"" + key + "\":");
-  if (at == std::string::npos) throw std::runtime_error("no " + key + " in " + json);
-  return std::stod(json.substr(at + key.size() + 3));
+boost::json::value json_of(const std::string& program, std::vector<std::string> arguments) {
+  arguments.emplace_back("--json");
+  return boost::json::parse(output_of(program, arguments));
 }
 
 }  // namespace fl::test

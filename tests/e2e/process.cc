@@ -42,7 +42,7 @@ Pipe make_pipe() {
 
 Process::Process(const std::string& program, const std::vector<std::string>& arguments)
     : name_(std::filesystem::path(program).filename()) {
-  start(std::filesystem::path(FL_BIN_DIR) / program, arguments);
+  start(program_path(program), arguments);
 }
 
 void Process::start(const std::filesystem::path& path, const std::vector<std::string>& arguments) {
@@ -125,6 +125,10 @@ void Process::kill() {
   signal(SIGKILL);
   int status = 0;
   ::waitpid(std::exchange(id_, -1), &status, 0);
+}
+
+std::filesystem::path program_path(const std::string& program) {
+  return std::filesystem::path(FL_BIN_DIR) / program;
 }
 
 Ended run(const std::string& program, const std::vector<std::string>& arguments) {

@@ -58,6 +58,9 @@ class Process {
   Stream errors_;
 };
 
+/// Where a program of ours lies.
+std::filesystem::path program_path(const std::string& program);
+
 /// Runs a program to its end.
 Ended run(const std::string& program, const std::vector<std::string>& arguments);
 

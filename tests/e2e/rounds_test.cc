@@ -1,10 +1,40 @@
 #include <csignal>
+#include <sstream>
 
+#include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
 #include "tests/e2e/federation.h"
 
 using namespace fl::test;
+
+namespace {
+
+/// Long enough for a test to stop a device that it sees training.
+constexpr const char* long_training = "[train]\nsteps = 5000\n";
+
+/// What 'fl-server evaluate' says of every version on these files.
+std::vector<double> accuracies_of(const Federation& federation, const std::vector<std::string>& files) {
+  std::vector<std::string> arguments = {
+      "evaluate", federation.server_home().string(), "motion", "--all", "--json", "--data"};
+  arguments.insert(arguments.end(), files.begin(), files.end());
+  std::istringstream rows(output_of("fl-server", arguments));
+  std::vector<double> accuracies;
+  for (std::string row; std::getline(rows, row);) {
+    accuracies.push_back(boost::json::parse(row).at("accuracy").to_number<double>());
+  }
+  return accuracies;
+}
+
+/// What a device reaches on these files that trains on its own examples alone.
+double accuracy_alone(const Federation& federation, std::uint32_t device,
+                      const std::vector<std::string>& files) {
+  std::vector<std::string> arguments = {"baseline", federation.device_home(device).string(), "--data"};
+  arguments.insert(arguments.end(), files.begin(), files.end());
+  return json_of("fl-client", arguments).at(0).at("alone").to_number<double>();
+}
+
+}  // namespace
 
 TEST_CASE("five devices train over TLS until they recognise strangers and predict without the server (I2)") {
   Federation::Settings settings;
@@ -13,6 +43,7 @@ TEST_CASE("five devices train over TLS until they recognise strangers and predic
   settings.recordings = 5;
   settings.model = "architecture = cnn1d\n";
   settings.more = "[train]\nepochs = 2\n";
+  const std::vector<std::uint32_t> strangers = {5, 6};
   Federation federation(settings);
   federation.start_server();
   federation.start_devices();
@@ -23,9 +54,21 @@ TEST_CASE("five devices train over TLS until they recognise strangers and predic
     CHECK(federation.device(device).wait().exit_code == 0);
   }
   CHECK(federation.stop_server().exit_code == 0);
-  // Chance is 0.2; a device that trains alone stays under 0.6.
-  CHECK(federation.accuracy_of(0, {5, 6}) >= 0.70);
-  CHECK(federation.accuracy_of(4, {5, 6}) == federation.accuracy_of(0, {5, 6}));
+  const double accuracy = federation.accuracy_of(0, strangers);
+  CHECK(accuracy >= 0.70);  // by chance 0.2
+  CHECK(federation.accuracy_of(4, strangers) == accuracy);
+
+  std::vector<std::string> files;
+  for (const std::uint32_t person : strangers) {
+    for (const std::string& file : federation.files_of(person)) files.push_back(file);
+  }
+  const std::vector<double> by_version = accuracies_of(federation, files);
+  REQUIRE(by_version.size() == 13);
+  CHECK(by_version[12] == doctest::Approx(accuracy).epsilon(1e-9));
+  CHECK(by_version[1] < accuracy - 0.1);
+  for (const std::uint32_t device : {0U, 2U, 4U}) {
+    CHECK(accuracy_alone(federation, device, files) < accuracy - 0.1);
+  }
 }
 
 TEST_CASE("a server killed between rounds goes on with the next round (I3)") {
@@ -38,47 +81,78 @@ TEST_CASE("a server killed between rounds goes on with the next round (I3)") {
   federation.wait_for_version(4);
 }
 
-TEST_CASE("a server killed while devices train goes on with the same round (I3)") {
+TEST_CASE("a server killed between two acknowledgements goes on with the same round and loses neither (I3)") {
   Federation::Settings settings;
-  settings.rounds = 2;
-  settings.more = "[train]\nepochs = 40\n";
+  settings.rounds = 1;
+  settings.more = long_training;
   Federation federation(settings);
   federation.start_server();
   federation.start_devices();
-  federation.server().wait_for_line("devices selected");
+  federation.server().wait_for_line("2 devices selected");
+  federation.device(1).signal(SIGSTOP);
   federation.server().wait_for_line("update accepted");
   federation.kill_server();
   federation.start_server();
-  federation.wait_for_version(3);
+  federation.device(1).signal(SIGCONT);
+  federation.wait_for_version(2);
+  const Ended ended = federation.stop_server();
+  CAPTURE(ended.errors);
+  CHECK(ended.errors.find("round 1: goes on after a restart with 1 of 2 updates") != std::string::npos);
+  const boost::json::array rounds = federation.rounds();
+  REQUIRE(rounds.size() == 1);
+  CHECK(rounds[0].at("accepted") == 2);
+  CHECK(rounds[0].at("version") == 2);
 }
 
-TEST_CASE("a device killed in a round comes back and the round completes") {
+TEST_CASE("a device killed in a round comes back and its update counts in the same round") {
   Federation::Settings settings;
-  settings.rounds = 2;
-  settings.more = "[train]\nepochs = 40\n";
+  settings.rounds = 1;
+  settings.more = long_training;
   Federation federation(settings);
   federation.start_server();
   federation.start_devices();
-  federation.server().wait_for_line("devices selected");
+  federation.server().wait_for_line("2 devices selected");
+  federation.device(1).signal(SIGSTOP);
+  federation.device(0).wait_for_line("training from version 1");
   federation.kill_device(0);
+  CHECK(federation.rounds().at(0).at("state") == "open");
+  CHECK(federation.rounds().at(0).at("accepted") == 0);
   federation.start_device(0);
-  federation.wait_for_version(3);
+  federation.device(0).wait_for_line("the server has the update");
+  federation.device(1).signal(SIGCONT);
+  federation.wait_for_version(2);
+  CHECK(federation.rounds().at(0).at("accepted") == 2);
 }
 
-TEST_CASE("a device that was away for many versions and one that is new catch up and take part") {
+TEST_CASE("a device that was away for many versions and one that enrols in a round catch up and take part") {
   Federation::Settings settings;
-  settings.devices = 3;
-  settings.rounds = 5;
-  settings.more = "selection-seconds = 1\n";
+  settings.devices = 4;
+  settings.goal = 3;
+  settings.minimum = 2;
+  settings.rounds = 16;
+  settings.more = "selection-seconds = 1\ndeadline-seconds = 10\n[train]\nsteps = 1000\n";
   Federation federation(settings);
   federation.start_server();
   for (std::uint32_t device = 0; device < 3; ++device) federation.enrol(device);
-  federation.start_device(0);
-  federation.start_device(1);
-  federation.start_device(2);
-  federation.wait_for_version(2);
+  for (std::uint32_t device = 0; device < 3; ++device) federation.start_device(device);
+  federation.device(2).wait_for_line("the server has the update");
   federation.kill_device(2);
+  federation.wait_for_version(5);
+  federation.server().wait_for_line("devices selected");
+  federation.device(1).signal(SIGSTOP);
+  federation.enrol(3);
+  CHECK(federation.rounds().back().at("state") == "open");
+  federation.start_device(3);
   federation.start_device(2);
-  federation.wait_for_version(6);
-  federation.device(2).wait_for_line("version 6");
+  federation.device(1).signal(SIGCONT);
+  for (const std::uint32_t late : {2U, 3U})
+    federation.device(late).wait_for_line("the server has the update");
+  for (std::uint32_t device = 0; device < 4; ++device) {
+    federation.device(device).wait_for_line("version 17 of motion serves now");
+  }
+  const boost::json::array rounds = federation.rounds();
+  REQUIRE(rounds.size() == 16);
+  for (const boost::json::value& round : rounds) CHECK(round.at("state") == "committed");
+  CHECK(rounds[3].at("accepted") == 2);
+  CHECK(rounds[15].at("accepted") == 3);
 }

@@ -1,4 +1,4 @@
-#include <csignal>
+#include <chrono>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -40,9 +40,18 @@ TEST_CASE("ten kilobytes of plain HTTP cost the server one closed connection (I8
   CHECK(federation.stop_server().exit_code == 0);
 }
 
-TEST_CASE("a server without devices stops at once when asked") {
-  Federation federation({});
+TEST_CASE("a server stops at once when asked with no device connected and with idle ones") {
+  Federation::Settings settings;
+  settings.rounds = 1;
+  Federation federation(settings);
   federation.start_server();
-  const Ended ended = federation.stop_server();
-  CHECK(ended.exit_code == 0);
+  CHECK(federation.stop_server().exit_code == 0);
+  federation.start_server();
+  federation.start_devices();
+  for (std::uint32_t device = 0; device < 2; ++device) {
+    federation.device(device).wait_for_line("version 2 of motion serves now");
+  }
+  const auto asked = std::chrono::steady_clock::now();
+  CHECK(federation.stop_server().exit_code == 0);
+  CHECK(std::chrono::steady_clock::now() - asked < std::chrono::seconds(3));
 }

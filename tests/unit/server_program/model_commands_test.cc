@@ -70,6 +70,8 @@ TEST_CASE("models and data that do not fit are refused and leave the home as it 
   CHECK(contains(no_archive.err, "text.pt: "));
   CHECK(run(adding(home, {"--model", (folder / "absent.pt").string()})).status == program::exit_failed);
   CHECK(run(adding(home, {"--architecture", "cnn9d"})).status == program::exit_wrong_usage);
+  CHECK(contains(run(adding(home, {"--architecture", "cnn1d", "--hidden", "4,3.7,8"})).err,
+                 "'3.7' is not a whole number"));
   CHECK(run(adding(home, {"--architecture", "cnn2d"})).status == program::exit_wrong_usage);
   CHECK(blobs_in(home) == 0);
 

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/e2e/process.h"
+
+namespace fl::test {
+
+inline bool contains(const std::string& text, const std::string& words) {
+  return text.find(words) != std::string::npos;
+}
+
+/// Runs a command that must fail with one line of error that holds every one of `words`.
+inline void check_refused(const std::string& program, const std::vector<std::string>& arguments,
+                          const std::vector<std::string>& words, int exit_code = 1) {
+  const Ended ended = run(program, arguments);
+  CAPTURE(ended.errors);
+  CHECK(ended.exit_code == exit_code);
+  CHECK(contains(ended.errors, program + ": error: "));
+  for (const std::string& word : words) {
+    CAPTURE(word);
+    CHECK(contains(ended.errors, word));
+  }
+}
+
+}  // namespace fl::test
