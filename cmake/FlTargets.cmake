@@ -1,4 +1,4 @@
-# The three kinds of targets this project has. Everything that is set is set on a target, nothing globally.
+# How this project's libraries and programs are made. Everything that is set is set on a target, nothing globally.
 
 # What all our own code is compiled with; third-party code never sees it.
 function(fl_compile_options target)
@@ -14,9 +14,10 @@ function(fl_compile_options target)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
   if(FL_SANITIZE)
-    # What sanitizers add to the code makes GCC see uninitialized reads where there are none.
+    # What sanitizers add to the code makes GCC see uninitialized reads, and frames of coroutines that are freed by
+    # another allocator than their own, where there are none.
     target_compile_options(${target} PRIVATE -fsanitize=${FL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-                           -Wno-maybe-uninitialized)
+                           -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
     # PUBLIC, so that a program of plain objects links the runtime too.
     target_link_options(${target} PUBLIC -fsanitize=${FL_SANITIZE})
     if(FL_SANITIZE MATCHES "thread")
@@ -27,8 +28,7 @@ function(fl_compile_options target)
 endfunction()
 
 # fl_library(fl_base SOURCES a.cc PUBLIC fl_x PRIVATE OpenSSL::Crypto)
-# A folder of the house. The libraries it names are the only folders it may include from (tests/architecture
-# holds the includes against them).
+# A folder of the house, and the libraries it links. Which folders it may include from is drawn in docs/architecture.md.
 function(fl_library target)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(${target} STATIC ${ARG_SOURCES})

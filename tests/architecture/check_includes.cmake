@@ -1,45 +1,77 @@
 # cmake -D root=FOLDER -P check_includes.cmake
-# Holds every #include "…" of the project against the arrows between its folders. docs/architecture.md draws them.
+# Holds every #include "…" of the project against the drawing of its folders in docs/architecture.md, and the
+# drawing's arrows against the includes. libtorch's headers stand behind the one door.
+cmake_minimum_required(VERSION 3.25)
 
-# FOLDER > the folders it may include from, besides itself.
-set(arrows
-  "protocol            >"
-  "common/base         >"
-  "common/model        > common/base"
-  "common/engine       > common/model common/base"
-  "common/data         > common/model common/base"
-  "common/net          > protocol common/base"
-  "common/program      > common/base"
-  "server/round        > common/model common/base"
-  "server/strategy     > common/model common/base"
-  "server/ledger       > common/model common/base"
-  "server/registry     > server/ledger common/model common/base"
-  "server/home         > server/ledger common/net common/program common/model common/base"
-  "server/admin        > server/home server/ledger server/registry common/net common/model common/base"
-  "server/fleet        > server/home server/ledger server/registry server/round server/strategy common/net protocol common/model common/base"
-  "server/program      > server/admin server/fleet server/home server/ledger server/registry server/round server/strategy common/data common/engine common/net common/program common/model common/base"
-  "client/include      > common/engine common/model common/base"
-  "client/home         > common/net common/model common/base"
-  "client/store        > common/engine protocol common/model common/base"
-  "client/agent        > client/include client/home client/store common/engine common/net protocol common/model common/base"
-  "client/sdk          > client/include client/agent client/home client/store common/data common/engine common/net protocol common/model common/base"
-  "client/program      > client/include common/data common/program common/engine common/model common/base"
-  "simulations         > server client common protocol"
-  "tests               > server client common protocol simulations")
+# Sets `may_include_FOLDER` to the folders that the drawing gives FOLDER, and `folders` to all that have an entry.
+macro(read_drawing)
+  file(READ ${root}/docs/architecture.md page)
+  string(REGEX MATCH "```\n(protocol [^`]*)```" drawing "${page}")
+  string(REPLACE ";" "," drawing "${CMAKE_MATCH_1}")
+  string(REPLACE "\n" ";" drawing "${drawing}")
+  set(folders)
+  set(top "")
+  foreach(line IN LISTS drawing)
+    if(line MATCHES "^([a-z]+)")
+      set(top ${CMAKE_MATCH_1})
+      set(folder ${top})
+    elseif(line MATCHES "^  ([a-z/]+)")
+      set(folder ${top}/${CMAKE_MATCH_1})
+    endif()
+    list(APPEND folders ${folder})
+    set(named "")
+    if(line MATCHES "→ *(.*)$")
+      string(REGEX MATCHALL "[a-z/]+" named "${CMAKE_MATCH_1}")
+    endif()
+    set(names_${folder} "${named}")
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  foreach(folder IN LISTS folders)
+    resolve_names(${folder})
+  endforeach()
+endmacro()
 
-# The entry of the longest folder that holds `path`; empty where there is none.
-function(find_arrows path result)
+# A name means the folder beside, else the one in common, else the one at the top.
+macro(resolve_names folder)
+  string(REGEX REPLACE "/.*" "" beside "${folder}")
+  set(may_include_${folder} "")
+  foreach(name IN LISTS names_${folder})
+    set(candidates ${beside}/${name} common/${name} ${name})
+    set(meant "")
+    foreach(candidate IN LISTS candidates)
+      if(meant STREQUAL "" AND candidate IN_LIST folders)
+        set(meant ${candidate})
+      endif()
+    endforeach()
+    if(meant STREQUAL "")
+      message(FATAL_ERROR "docs/architecture.md: the arrow from ${folder} to ${name} leads to no folder of the drawing")
+    endif()
+    list(APPEND may_include_${folder} ${meant})
+  endforeach()
+endmacro()
+
+# The folder of the drawing that holds `path`; empty where there is none.
+function(folder_of path result)
   set(found "")
-  foreach(arrow IN LISTS arrows)
-    string(REGEX MATCH "^[a-z/]+" folder "${arrow}")
+  foreach(folder IN LISTS folders)
     if(path MATCHES "^${folder}/")
-      set(found "${arrow}")
+      set(found ${folder})
     endif()
   endforeach()
   set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
-# What is wrong with `file` including `included`; empty where nothing is.
+# Whether what stands in `from` may include from `to` without an arrow.
+function(needs_no_arrow from to result)
+  set(${result} FALSE PARENT_SCOPE)
+  if(from STREQUAL to OR from MATCHES "^(simulations|tests)$" OR
+     (from MATCHES "^(common|server|client)/" AND to STREQUAL "common/base") OR
+     (from MATCHES "^(server|client)/" AND to STREQUAL "common/model"))
+    set(${result} TRUE PARENT_SCOPE)
+  endif()
+endfunction()
+
+# What is wrong with `file` including `included`; empty where nothing is. Remembers the arrow it follows in `followed`.
 function(judge file included result)
   set(${result} "" PARENT_SCOPE)
   set(target ${included})
@@ -52,25 +84,35 @@ function(judge file included result)
     set(${result} "there is no ${included}; includes are relative to the project's root" PARENT_SCOPE)
     return()
   endif()
-  find_arrows(${file} arrow)
-  if(arrow STREQUAL "")
-    set(${result} "its folder is not in the table of tests/architecture/check_includes.cmake" PARENT_SCOPE)
+  folder_of(${file} from)
+  folder_of(${target} to)
+  if(from STREQUAL "" OR to STREQUAL "")
+    set(${result} "includes ${included}, but the drawing in docs/architecture.md lacks the folder of one of them" PARENT_SCOPE)
     return()
   endif()
-  string(REGEX MATCHALL "[a-z]+[a-z/]*" folders "${arrow}")
-  foreach(folder IN LISTS folders)
-    if(target MATCHES "^${folder}/")
-      return()
-    endif()
-  endforeach()
-  set(${result} "may not include ${included}: ${arrow}" PARENT_SCOPE)
+  needs_no_arrow(${from} ${to} free)
+  if(to IN_LIST may_include_${from})
+    set(followed ${followed} "${from} > ${to}" PARENT_SCOPE)
+  elseif(NOT free)
+    set(${result} "may not include ${included}: docs/architecture.md draws no arrow from ${from} to ${to}" PARENT_SCOPE)
+  endif()
 endfunction()
 
+read_drawing()
 set(faults 0)
 set(checked 0)
+set(followed)
 foreach(top protocol common server client simulations tests)
   file(GLOB_RECURSE files RELATIVE ${root} ${root}/${top}/*.h ${root}/${top}/*.cc)
   foreach(file IN LISTS files)
+    file(STRINGS ${root}/${file} first LIMIT_COUNT 1)
+    if(file MATCHES "\\.h$" AND NOT first STREQUAL "#pragma once")
+      message(SEND_ERROR "${file}: begins with '${first}'; a header begins with #pragma once")
+    endif()
+    file(STRINGS ${root}/${file} torch REGEX "^#include <(torch|ATen|c10)/")
+    if(torch AND NOT file MATCHES "^common/engine/torch/")
+      message(SEND_ERROR "${file}: includes libtorch's headers, which only common/engine/torch may")
+    endif()
     file(STRINGS ${root}/${file} lines REGEX "^#include \"")
     foreach(line IN LISTS lines)
       string(REGEX REPLACE "^#include \"([^\"]*)\".*" "\\1" included "${line}")
@@ -81,6 +123,13 @@ foreach(top protocol common server client simulations tests)
         math(EXPR faults "${faults} + 1")
       endif()
     endforeach()
+  endforeach()
+endforeach()
+foreach(from IN LISTS folders)
+  foreach(to IN LISTS may_include_${from})
+    if(NOT "${from} > ${to}" IN_LIST followed)
+      message(SEND_ERROR "docs/architecture.md draws an arrow from ${from} to ${to}, which no include follows")
+    endif()
   endforeach()
 endforeach()
 if(checked LESS 100)

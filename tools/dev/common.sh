@@ -11,11 +11,21 @@ fail() {
   exit "${2:-1}"
 }
 
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || fail "FL_JOBS takes a number of jobs from 1, not '$jobs'" 2
+
 # usage_or_fail TEXT OPTION...: prints TEXT and ends where the first option asks for help; else refuses it.
 usage_or_fail() {
   case $2 in
     -h | --help) say "$1"; exit 0 ;;
     *) fail "unknown option '$2'; --help lists the options" 2 ;;
+  esac
+}
+
+# The path as seen from the folder in which ./dev was called.
+from_caller() {
+  case $1 in
+    /*) printf '%s' "$1" ;;
+    *) printf '%s/%s' "${FL_CALLER_DIR:-$PWD}" "$1" ;;
   esac
 }
 

@@ -39,6 +39,7 @@ while (($#)); do
   shift 2
 done
 [ -z "$hold_out" ] || [ -n "$data" ] || fail "--hold-out goes with --data; the made-up people are split already" 2
+[ -z "$data" ] || data=$(from_caller "$data")
 [ -z "$data" ] || [ -d "$data" ] || fail "there is no folder $data; --data names the one that holds DATA"
 rounds=${rounds:-$([ -n "$data" ] && printf 20 || printf 12)}
 [[ $rounds =~ ^[1-9][0-9]{0,3}$ ]] || fail "--rounds takes a number from 1 to 9999, not '$rounds'" 2

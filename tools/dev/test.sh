@@ -6,8 +6,9 @@ source tools/dev/packages.sh
 
 usage='usage: ./dev test [--quick]
 
-Builds everything and runs every test: all of them as built for release, then unit tests under AddressSanitizer
-with UndefinedBehaviorSanitizer, and networked ones under ThreadSanitizer. Ends with the summary of ctest.
+Builds everything and runs every test: all of them as built for release, the unit tests under AddressSanitizer
+with UndefinedBehaviorSanitizer, and networked ones under ThreadSanitizer. Ends with the summary of ctest,
+and where tests failed with an error that counts them.
 
   --quick   only the release build and its tests'
 
@@ -29,6 +30,17 @@ make_test_folder() {
   printf '%s' "$folder"
 }
 
+# What is wrong, of what ctest has written down.
+failed_tests() {
+  local list=$1/Testing/Temporary/LastTestsFailed.log
+  if [ -s "$list" ]; then
+    printf 'tests failed: %d; again, with all they say: ctest --test-dir %s --rerun-failed --output-on-failure' \
+      "$(wc -l <"$list")" "$1"
+  else
+    printf 'ctest could not run the tests in %s; what it says above tells why' "$1"
+  fi
+}
+
 install_packages "${build_packages[@]}" "${test_packages[@]}"
 for preset in "${presets[@]}"; do
   case $preset in
@@ -39,9 +51,11 @@ done
 
 folder=$(make_test_folder "${presets[@]}")
 say "Testing. One test again, with all it says: ctest --test-dir $folder -R NAME --output-on-failure"
+status=0
 arguments=(--test-dir "$folder" -j "$jobs" --output-on-failure --no-label-summary)
 if on_terminal; then
-  ctest "${arguments[@]}" --progress
+  ctest "${arguments[@]}" --progress || status=$?
 else
-  ctest "${arguments[@]}" | thin_progress '^( *Start +[0-9]+:| *[0-9]+/[0-9]+ Test .* Passed )'
+  ctest "${arguments[@]}" | thin_progress '^( *Start +[0-9]+:| *[0-9]+/[0-9]+ Test .* Passed )' || status=$?
 fi
+((status == 0)) || fail "$(failed_tests "$folder")"
