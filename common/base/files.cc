@@ -54,7 +54,8 @@ std::filesystem::path replaceable(const std::filesystem::path& path) {
   std::error_code failure;
   const auto there = std::filesystem::symlink_status(path, failure).type();
   if (there == std::filesystem::file_type::not_found) return path;
-  if (there == std::filesystem::file_type::none) throw_system_error(failure.value(), "writing " + path.string());
+  if (there == std::filesystem::file_type::none)
+    throw_system_error(failure.value(), "writing " + path.string());
   std::filesystem::path target = path;
   if (there == std::filesystem::file_type::symlink) target = std::filesystem::canonical(path, failure);
   if (!failure && std::filesystem::is_regular_file(target, failure)) return target;

@@ -19,7 +19,7 @@ namespace fl::server {
 struct LiveServer {
   std::function<std::uint16_t()> port;                              ///< The port it listens on.
   std::function<std::size_t()> connections;                         ///< Devices connected now.
-  std::function<std::string(const std::string& task)> round_state;  ///< For example "round 3 selecting: 3 of 6 devices".
+  std::function<std::string(const std::string& task)> round_state;  ///< As TaskRunner::state() has it.
   std::function<void(const std::string& device)> disconnect;        ///< Ends a revoked device's connection.
   std::function<void(const std::string& task)> task_added;          ///< Begins its rounds.
 };

@@ -63,8 +63,9 @@ class Ledger {
   void begin_round(const RoundRecord& round, const std::vector<std::string>& cohort);
   /// A device that joins an open round later.
   void add_participant(const std::string& task, std::uint64_t round, const std::string& device);
-  /// Records an accepted or refused update; from an accepted one's return on it is never lost (I3). It stands: a
-  /// second of the device is already_exists. A refused one is replaced, though no round lets its device in again.
+  /// Records an accepted or refused update; from an accepted one's return on it is never lost (I3). It
+  /// stands: a second of the device is already_exists. A refused one is replaced, though no round lets its
+  /// device in again.
   void record_update(const std::string& task, std::uint64_t round, const ParticipantRecord& update);
   /// The round is committed and its version, the one after the latest, is there, both or neither.
   void commit_round(const std::string& task, std::uint64_t round, Timestamp closed,
