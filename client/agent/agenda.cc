@@ -62,7 +62,10 @@ void Agenda::has_examples(const std::string& task, std::uint64_t training_exampl
 
 Agenda::Step Agenda::next(Moment now) {
   for (auto& [name, task] : tasks_) {
-    if (offer_is_dead(task, now)) task.offer.reset();
+    if (!offer_is_dead(task, now)) continue;
+    // A version that this device does not hold by now it could not have: not the same offer again at once.
+    if (task.offer->version != task.held) task.hold_until = task.offer->deadline;
+    task.offer.reset();
   }
   if (auto step = announcement(now)) return *step;
   if (auto step = adoption()) return *step;

@@ -52,8 +52,8 @@ class Agenda {
   void told_to_wait(const std::string& name, Moment until);
   void has_examples(const std::string& task, std::uint64_t training_examples);
 
-  /// What to do now. An offer whose deadline has passed, or whose version is not held and will not be, is
-  /// forgotten.
+  /// What to do now. An offer whose deadline has passed is forgotten, and so is one whose version is not held
+  /// and will not be: then nothing is asked for before that deadline, or the next version.
   Step next(Moment now);
 
   /// For adopt: the notice, which is pending no longer.

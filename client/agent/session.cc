@@ -248,22 +248,32 @@ awaitable<void> Session::renew() {
   co_await link_->send(renew_message(net::make_request(key)));
   const Link::Answer answer = co_await link_->answer(limits::reply_time, until);
   if (const auto* refusal = answer.message().body_as_Refusal()) {
-    renew_at_ = context_.parts.clock.now() + std::chrono::hours(1);
+    renew_at_ = context_.parts.clock.now() + shortest_renewal;
     tell(Kind::trouble, "",
          std::string("the certificate is not renewed, trying again in an hour: ") +
              error_from(*refusal).what());
     co_return;
   }
-  const auto& reply = answer.as<wire::RenewReply>();
-  const auto certificate = net::Certificate::from_der(wire::bytes_of(reply.certificate()));
-  if (certificate.common_name() != context_.parts.home.settings().device) {
-    throw Error(ErrorCode::protocol, "the server sent a certificate for another device");
-  }
+  take_certificate(answer.as<wire::RenewReply>(), key);
+}
+
+void Session::take_certificate(const wire::RenewReply& reply, const net::PrivateKey& key) {
+  const DeviceHome& home = context_.parts.home;
   const Timestamp now = context_.parts.clock.now();
-  net::require_usable({certificate, key}, context_.parts.home.authority(), now);
-  context_.parts.home.replace_identity({certificate, key});
-  renew_at_ = std::max<Timestamp>(net::renewal_time(certificate), now + shortest_renewal);
-  tell(Kind::certificate_renewed, "", "the certificate was renewed");
+  renew_at_ = now + shortest_renewal;
+  try {
+    const net::Identity fresh{net::Certificate::from_der(wire::bytes_of(reply.certificate())), key};
+    net::require_usable(fresh, home.authority(), now);
+    if (fresh.certificate.common_name() != home.settings().device) {
+      throw Error(ErrorCode::invalid_data, "the certificate that the server sent is for another device");
+    }
+    context_.parts.home.replace_identity(fresh);
+    renew_at_ = std::max<Timestamp>(net::renewal_time(fresh.certificate), renew_at_);
+    tell(Kind::certificate_renewed, "", "the certificate was renewed");
+  } catch (const Error& error) {
+    tell(Kind::trouble, "",
+         std::string("the certificate is not renewed, trying again in an hour: ") + error.what());
+  }
 }
 
 void Session::wake() {

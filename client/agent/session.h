@@ -74,6 +74,7 @@ class Session {
   boost::asio::awaitable<void> announce(std::string task);
   void settle(const FinishedUpdate& update, const wire::UpdateReply& reply);
   boost::asio::awaitable<void> renew();
+  void take_certificate(const wire::RenewReply& reply, const net::PrivateKey& key);
 
   void tell(AgentEvent::Kind kind, const std::string& task, const std::string& sentence) const;
 

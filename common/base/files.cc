@@ -65,7 +65,10 @@ std::filesystem::path replaceable(const std::filesystem::path& path) {
 
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
   static std::atomic<unsigned> counter{0};  // only keeps two writers of one process apart
-  return path.string() + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  const std::string name =
+      path.string() + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
+  ::unlink(name.c_str());  // of a process of the same number that lost power
+  return name;
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ void require_usable(const Identity& device, const Certificate& authority, Timest
   } else if (X509_check_purpose(certificate, X509_PURPOSE_SSL_CLIENT, 0) != 1) {
     fault = "is not for a device";
   } else if (device.certificate.not_after() <= now) {
-    fault = "has expired already";
+    fault = "has expired already, by this device's clock";
   }
   ERR_clear_error();
   if (fault != nullptr) {

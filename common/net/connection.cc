@@ -22,7 +22,8 @@ namespace {
 
 // The header travels in one record with the beginning of the payload, which is copied for it.
 constexpr std::size_t record_bytes = 16384;
-constexpr std::size_t most_fruitless_reads = 1000;
+// More than a record of data may hold: without any data so much is renewals of keys and the like.
+constexpr std::uint64_t most_fruitless_bytes = 65536;
 // A peer that keeps us busy lets others of the same thread have their turn after so much.
 constexpr std::size_t bytes_without_pause = std::size_t{1} << 20U;
 
@@ -64,7 +65,7 @@ struct Connection::State {
 
   asio::awaitable<void> wait(TlsStream::Outcome outcome, Deadline deadline);
   asio::awaitable<void> pause();
-  void count_reads(std::size_t bytes);
+  void require_fruit(std::size_t bytes);
   /// Until when more of the frame that is next must come.
   Deadline frame_deadline(Deadline silence, Duration limit);
   asio::awaitable<void> take_turn(Deadline deadline);
@@ -89,7 +90,7 @@ struct Connection::State {
   std::optional<Certificate> certificate;
   Turns turns;  // of the writers
   std::optional<Error> write_fault;
-  std::size_t fruitless_reads = 0;
+  std::uint64_t received_with_data = 0;
   std::size_t read_without_pause = 0;
   std::size_t written_without_pause = 0;
   bool closed = false;
@@ -137,12 +138,12 @@ asio::awaitable<void> Connection::State::handshake(std::shared_ptr<State> self, 
     co_await self->wait(result.outcome, deadline);
   }
   self->certificate = self->stream.peer_certificate();
+  self->received_with_data = self->stream.received();
 }
 
-// A record without data is a renewal of keys, of which an honest peer sends few.
-void Connection::State::count_reads(std::size_t bytes) {
-  fruitless_reads = bytes > 0 ? 0 : fruitless_reads + 1;
-  if (fruitless_reads > most_fruitless_reads) {
+void Connection::State::require_fruit(std::size_t bytes) {
+  if (bytes > 0) received_with_data = stream.received();
+  if (stream.received() - received_with_data > most_fruitless_bytes) {
     throw fault(ErrorCode::protocol, "the peer sends TLS records without data");
   }
 }
@@ -167,7 +168,7 @@ asio::awaitable<wire::Frame> Connection::State::read(std::shared_ptr<State> self
       const TlsStream::Result result = self->stream.read(self->decoder.space());
       if (result.outcome == TlsStream::Outcome::closed) throw self->end_of_stream();
       self->decoder.filled(result.count);
-      self->count_reads(result.count);
+      self->require_fruit(result.count);
       self->read_without_pause += result.count;
       if (result.outcome != TlsStream::Outcome::done) {
         self->read_without_pause = 0;

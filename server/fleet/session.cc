@@ -25,6 +25,9 @@ namespace {
 
 // Answers and notices that a device leaves unread before it is disconnected.
 constexpr std::size_t most_sends_in_flight = 64;
+// Between two renewals in a connection, because each costs a signature and a commit.
+constexpr std::chrono::minutes shortest_renewal{1};
+constexpr const char* round_closed = "the round closed";
 
 /// What this server can do beyond the protocol's version 1.
 constexpr std::array<std::string_view, 0> our_features{};
@@ -132,7 +135,8 @@ asio::awaitable<void> Session::part_with(RefusalCode code, std::string sentence)
   parts_.log->warn("device {} at {}: {}", device_, connection_->peer_address(), sentence);
   try {
     co_await write(refusal_message(code, sentence, true));
-  } catch (const Error&) {  // it does not listen any more
+  } catch (const Error& error) {
+    parts_.log->debug("device {} did not listen: {}", device_, error.what());
   }
 }
 
@@ -299,6 +303,7 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
     try {
       co_return co_await runner.take(update, *std::move(incoming));
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::cancelled) throw;
       failure = error.what();
     }
   }
@@ -313,8 +318,10 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
 asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const Announcement& update,
                                                     std::optional<IncomingUpdate>& incoming) {
   const TransferSlots::Slot slot = co_await wait_for_slot();
-  const auto wanted = [&] { return runner.judge(update).outcome == wire::Outcome::accepted; };
-  if (!wanted()) co_return "the round closed";
+  const std::function<bool()> wanted = [&] {
+    return runner.judge(update).outcome == wire::Outcome::accepted;
+  };
+  if (!wanted()) co_return round_closed;
   const auto open = [&] {  // which hashes what is there already
     return std::make_optional(
         parts_.spool.receive(runner.name(), update.round, device_, update.hash, update.length));
@@ -324,6 +331,7 @@ asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const An
   } catch (const Error& error) {
     co_return error.what();
   }
+  if (!wanted()) co_return round_closed;
   connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
   co_await write(go_message(incoming->offset()));
   std::string failure = co_await receive_chunks(*incoming, wanted);
@@ -344,7 +352,7 @@ asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
     if (frame.kind == wire::FrameKind::chunk && frame.payload.size() <= left) {
       left -= frame.payload.size();
       // With the disk at fault the rest is read all the same, so that both sides agree where they are.
-      if (failure.empty() && !wanted()) failure = "the round closed";
+      if (failure.empty() && !wanted()) failure = round_closed;
       if (failure.empty()) failure = failure_of([&] { incoming.append(frame.payload); });
       continue;
     }
@@ -358,9 +366,12 @@ asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
 }
 
 asio::awaitable<void> Session::on(const wire::RenewRequest& message) {
-  if (std::exchange(renewed_, true)) {
-    throw Violation(RefusalCode::unexpected, "a certificate is renewed once in a connection");
+  const Timestamp now = parts_.clock.now();
+  if (renewed_ && now - *renewed_ < shortest_renewal) {
+    co_await write(refusal_message(RefusalCode::unexpected, "a certificate is renewed once a minute", false));
+    co_return;
   }
+  renewed_ = now;
   const ByteView request = wire::bytes_of(message.certificate_request());
   MessageBuffer reply;
   try {

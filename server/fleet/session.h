@@ -90,7 +90,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   boost::asio::steady_timer keep_alive_timer_;
   std::size_t sends_in_flight_ = 0;
   bool greeted_ = false;
-  bool renewed_ = false;
+  std::optional<Timestamp> renewed_;
   bool closed_ = false;
   bool busy_ = false;
   bool closing_ = false;

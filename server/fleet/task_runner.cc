@@ -36,9 +36,11 @@ constexpr Milliseconds rest_retry{300'000};
 void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
   constexpr double largest_loss = 1e9;
   for (double* const loss : {&record.train_loss, &record.test_loss}) {
-    if (!(std::abs(*loss) <= largest_loss)) *loss = std::numeric_limits<double>::quiet_NaN();
+    const bool plausible = std::abs(*loss) <= largest_loss;
+    if (!plausible) *loss = std::numeric_limits<double>::quiet_NaN();
   }
-  if (!(record.test_accuracy >= 0.0 && record.test_accuracy <= 1.0)) record.test_accuracy = -1.0;
+  const bool plausible = record.test_accuracy >= 0.0 && record.test_accuracy <= 1.0;
+  if (!plausible) record.test_accuracy = -1.0;
   record.test_examples = std::min(record.test_examples, most_examples);
 }
 
@@ -180,7 +182,7 @@ void TaskRunner::schedule() {
 }
 
 void TaskRunner::let_time_pass() {
-  if (!stopped_) apply(round_->time_passed(parts_.clock.now()));
+  if (!stopped_ && !recovering_) apply(round_->time_passed(parts_.clock.now()));
 }
 
 void TaskRunner::apply(const RoundActions& actions) {
@@ -198,6 +200,7 @@ void TaskRunner::apply(const RoundActions& actions) {
 }
 
 void TaskRunner::recover() {
+  if (stopped_) return;
   recovering_ = true;
   wake_.cancel();
   for (const auto& [device, listener] : listeners_) {
@@ -268,6 +271,7 @@ void TaskRunner::act(const Abandon& abandon) {
 Verdict TaskRunner::judge(const Announcement& update) const {
   using wire::Outcome;
   const RoundPlan& plan = task_.plan.round;
+  if (recovering_) return {Outcome::server_failure, disk_trouble};
   if (update.round != round_->number()) {
     return {Outcome::round_closed, "round " + std::to_string(update.round) + " is over"};
   }

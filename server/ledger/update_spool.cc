@@ -51,13 +51,24 @@ FileDescriptor open_alone(const std::filesystem::path& path, int flags) {
   }
 }
 
+/// What lies in a folder, as far as it can be read: it may go meanwhile.
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  std::error_code ended;
+  std::filesystem::directory_iterator entry(folder, ended);
+  for (; !ended && entry != std::filesystem::directory_iterator(); entry.increment(ended)) {
+    paths.push_back(entry->path());
+  }
+  return paths;
+}
+
 /// One device has one update on its way in a round, so that it takes no more of the disk than that.
 void remove_other_parts(const std::filesystem::path& part, const std::string& device) {
-  for (const auto& entry : std::filesystem::directory_iterator(part.parent_path())) {
-    const std::string name = entry.path().filename().string();
+  for (const std::filesystem::path& path : entries_of(part.parent_path())) {
+    const std::string name = path.filename().string();
     const bool is_of_device = name.size() == part.filename().string().size() &&
                               name.starts_with(device + "-") && name.ends_with(part_suffix);
-    if (is_of_device && entry.path() != part) ::unlink(entry.path().c_str());
+    if (is_of_device && path != part) ::unlink(path.c_str());
   }
 }
 
@@ -154,8 +165,8 @@ IncomingUpdate UpdateSpool::receive(const std::string& task, std::uint64_t round
 void UpdateSpool::keep_only(const std::string& task, std::uint64_t round) const {
   check_name(task, "task");
   std::error_code ignored;  // what cannot be removed now is tried again at the next start
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ / task, ignored)) {
-    if (entry.path().filename() != std::to_string(round)) std::filesystem::remove_all(entry.path(), ignored);
+  for (const std::filesystem::path& path : entries_of(folder_ / task)) {
+    if (path.filename() != std::to_string(round)) std::filesystem::remove_all(path, ignored);
   }
 }
 

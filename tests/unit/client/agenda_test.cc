@@ -142,13 +142,6 @@ TEST_CASE("an offer of a version that is being fetched is kept until it is there
   CHECK(agenda.next(at(0)).kind == Kind::train);
 }
 
-TEST_CASE("an offer of a version that is not there and not to come is forgotten") {
-  Agenda agenda = ready();
-  agenda.asked("har");
-  agenda.offered(offer("har", 3, 9));
-  CHECK(agenda.next(at(0)).kind == Kind::ask);
-}
-
 TEST_CASE("an offer whose deadline has passed is forgotten") {
   Agenda agenda = ready();
   agenda.asked("har");
@@ -187,6 +180,16 @@ TEST_CASE("a finished update outlives the connection and is announced on the nex
   agenda.trained(update("har", 3, 1));
   agenda.begin_connection();
   CHECK(agenda.next(at(0)).kind == Kind::announce);
+}
+
+TEST_CASE("an offer of a version that cannot be had is not asked for again before its deadline") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.offered(offer("har", 3, 2));
+  const Agenda::Step step = agenda.next(at(0));
+  CHECK(step.kind == Kind::rest);
+  CHECK(step.until > at(0));
+  CHECK(agenda.next(step.until).kind == Kind::ask);
 }
 
 TEST_CASE("an offer that was not asked for is ignored and a device that does not train takes none") {
