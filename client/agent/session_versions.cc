@@ -128,7 +128,8 @@ void Session::put_to_use(ModelStore& store, const Notice& notice, const Manifest
   const std::optional<StoredVersion> champion = store.champion();
   store.adopt(notice.manifest, tried.evaluation);
   context_.agenda.adopted(manifest.task, manifest.version);
-  const std::string how = describe(tried.evaluation);
+  const std::string how = tried.untested.empty() ? describe(tried.evaluation)
+                                                 : "not tested on the held-out examples: " + tried.untested;
   if (context_.parts.on_adopted) {
     context_.parts.on_adopted(
         {manifest, std::move(tried.model), tried.evaluation, champion ? champion->manifest.version : 0});

@@ -63,15 +63,15 @@ std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const
 
 namespace {
 
-/// On the held-out examples; nothing where there are none, or they cannot be read or do not fit the contract,
-/// which is no fault of the version's.
-std::optional<Evaluation> test_on_own(Model& model, const ExampleStore& examples, const std::string& task,
-                                      const std::stop_token& stop) {
+/// On the held-out examples, where there are some. That they cannot be read or do not fit the contract is no
+/// fault of the version's.
+void test_on_own(TriedVersion& tried, const ExampleStore& examples, const std::string& task,
+                 const std::stop_token& stop) {
   bool by_model = false;
   const auto test = [&](const Examples& part) {
     try {
-      require_finite_answers(model, part);
-      return model.evaluate(part);
+      require_finite_answers(*tried.model, part);
+      return tried.model->evaluate(part);
     } catch (const Error& error) {
       by_model =
           error.code() != ErrorCode::invalid_argument;  // what a model says of examples that do not fit
@@ -79,10 +79,10 @@ std::optional<Evaluation> test_on_own(Model& model, const ExampleStore& examples
     }
   };
   try {
-    return evaluate_held_out(test, examples, task, stop);
-  } catch (const Error&) {
+    tried.evaluation = evaluate_held_out(test, examples, task, stop);
+  } catch (const Error& error) {
     if (by_model) throw;
-    return std::nullopt;
+    tried.untested = error.what();
   }
 }
 
@@ -90,9 +90,9 @@ std::optional<Evaluation> test_on_own(Model& model, const ExampleStore& examples
 
 TriedVersion try_version(Engine& engine, const ModelStore& store, const Manifest& manifest,
                          const ExampleStore& examples, const std::stop_token& stop) {
-  TriedVersion tried{open_version(engine, store, manifest), {}};
+  TriedVersion tried{open_version(engine, store, manifest), {}, {}};
   require_finite(tried.model->weights(), "its weight");
-  tried.evaluation = test_on_own(*tried.model, examples, manifest.task, stop);
+  test_on_own(tried, examples, manifest.task, stop);
   if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "the trial was stopped");
   if (!tried.evaluation) tried.model->try_out();
   if (tried.evaluation && !std::isfinite(tried.evaluation->loss)) {

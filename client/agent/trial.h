@@ -30,6 +30,7 @@ std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const
 struct TriedVersion {
   std::unique_ptr<Model> model;
   std::optional<Evaluation> evaluation;
+  std::string untested;  ///< Why it could not be tested on the held-out examples, where that failed.
 };
 
 /// Opens a version and tries it once, before it may serve: every weight must be finite, and so must its loss

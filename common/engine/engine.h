@@ -57,9 +57,9 @@ struct TrainingSession {
 /// fp64 runs and is saved as fp32.
 ///
 /// What the code computes is to depend on the vector and the archive alone. So buffers of other types
-/// (integer, boolean, complex), and attributes of modules that are tensors or single values, have the
-/// archive's values at the start of every call, whatever the code made of them before, and neither travel nor
-/// are saved. A list, dictionary or object in an attribute is not looked after: code must not change one.
+/// (integer, boolean, complex) and the attributes of modules have the archive's values at the start of every
+/// call, whatever the code made of them before, and neither travel nor are saved. What is inside a list, a
+/// dictionary, an object or a sparse tensor is not looked after: code must not change it.
 class Model {
  public:
   virtual ~Model() = default;
@@ -72,16 +72,17 @@ class Model {
 
   /// Runs the model with its present weights as Engine::open() does with the archive's: on two made-up
   /// examples and on one, floating inputs being numbers between 0 and 1 that are the same every time and the
-  /// others zeros, with 32, 256 or 1 for dimensions of any size, whichever runs first. Throws
-  /// Error(invalid_data) where it does not run, where its outputs do not fit the loss, the labels or the
-  /// contract, or where one of them is NaN or infinite.
+  /// others zeros, with 32, 256 or 1 for dimensions of any size, whichever runs first. A model that meanwhile
+  /// draws no random numbers, or does not change its weights in place, is taken for one that never does in
+  /// evaluation mode. Throws Error(invalid_data) where it does not run, where its outputs do not fit the
+  /// loss, the labels or the contract, or where one of them is NaN or infinite.
   virtual void try_out() = 0;
 
   /// Answers a batch: one tensor per input in the contract's order, all with the same first dimension.
   /// Returns one tensor per output of the contract, as fp32, in evaluation mode and without gradients. A
-  /// model that draws random numbers draws the same ones every time. The weights stay as they are, whatever
-  /// the code does to its buffers. Throws Error(invalid_argument) naming the input whose datatype or shape
-  /// does not fit the contract.
+  /// model that draws random numbers draws the same ones every time. The weights stay as they are, even where
+  /// the code changes them, if try_out() has seen it do so. Throws Error(invalid_argument) naming the input
+  /// whose datatype or shape does not fit the contract.
   virtual std::vector<Tensor> predict(std::span<const TensorView> inputs) = 0;
 
   /// Trains on all of `examples`, reshuffled each epoch. The last batch of an epoch may be smaller; were it a

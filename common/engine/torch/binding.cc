@@ -27,8 +27,9 @@ bool same_memory(const at::Tensor& a, const at::Tensor& b) {
 }
 
 /// The bytes from a tensor's first element to past its last one.
-std::pair<const std::byte*, const std::byte*> extent(const at::Tensor& tensor) {
-  const auto* begin = static_cast<const std::byte*>(tensor.data_ptr());
+std::pair<std::byte*, std::byte*> extent(const at::Tensor& tensor) {
+  auto* const begin = static_cast<std::byte*>(tensor.data_ptr());
+  if (tensor.numel() == 0) return {begin, begin};
   std::int64_t last = 0;
   for (std::int64_t i = 0; i < tensor.dim(); ++i) last += (tensor.size(i) - 1) * tensor.stride(i);
   return {begin, begin + (last + 1) * static_cast<std::int64_t>(tensor.element_size())};
@@ -73,13 +74,19 @@ Datatype bindable_type(const std::string& name, const at::Tensor& tensor) {
   return *datatype;
 }
 
-std::uint32_t version_of(const at::Tensor& tensor) {
-  return tensor.unsafeGetTensorImpl()->version_counter().current_version();
-}
-
-/// A value that is copied with its IValue.
-bool is_single(const c10::IValue& value) {
-  return value.isNone() || value.isInt() || value.isDouble() || value.isBool() || value.isString();
+/// The values of a new tensor that code gave the buffer, which must be such as the buffer's.
+at::Tensor values_for(const std::string& buffer, const at::Tensor& bound, const c10::IValue& given) {
+  std::string what;
+  if (!given.isTensor() || !given.toTensor().defined()) {
+    what = "no tensor";
+  } else if (given.toTensor().layout() != c10::kStrided) {
+    what = "a sparse tensor";
+  } else if (given.toTensor().sizes() != bound.sizes()) {
+    what = "the shape " + describe(shape(given.toTensor()));
+  }
+  if (what.empty()) return given.toTensor().clone();
+  refuse("the archive's code gives its buffer " + in_quotes(buffer) + " " + what +
+         "; a buffer must stay a dense tensor of the same shape");
 }
 
 void make_fp32(const at::Tensor& tensor) {
@@ -130,12 +137,19 @@ void Binding::collect() {
     for (const auto& [path, owner] : modules) {
       for (const auto& each : owner.named_parameters(false)) {
         if (each.value.requires_grad() == trained) {
-          collect_parameter(full_name(path, each.name), each.value, {owner, each.name});
+          collect_parameter(full_name(path, each.name), each.value,
+                            {owner._ivalue(), owner.type()->getAttributeSlot(each.name)});
         }
       }
     }
   }
   for (const auto& [path, owner] : modules) collect_attributes(path, owner);
+  for (const Kept& kept : kept_) {
+    kept.value.visit([&](const c10::IValue& part) {
+      if (part.isTensor()) keep_tensor(kept.name, part.toTensor());
+      return !part.isTuple();
+    });
+  }
 }
 
 void Binding::collect_parameter(const std::string& name, const at::Tensor& tensor, const Slot& slot) {
@@ -161,26 +175,24 @@ void Binding::collect_attributes(const std::string& path, const torch::jit::Modu
   const c10::ClassTypePtr type = owner.type();
   for (std::size_t i = 0; i < type->numAttributes(); ++i) {
     const std::string& name = type->getAttributeName(i);
-    const c10::IValue value = owner._ivalue()->getSlot(i);
-    if (type->is_parameter(i) || name == "training") continue;
+    const Slot slot{owner._ivalue(), i};
+    const c10::IValue value = slot.get();
+    if (type->is_parameter(i) || value.isModule() || name == "training") continue;
     const bool is_tensor = value.isTensor() && value.toTensor().defined();
     if (is_tensor && type->is_buffer(i) && value.toTensor().is_floating_point()) {
-      bind_or_tie(full_name(path, name), value.toTensor(), {owner, name}, Role::buffer);
-    } else if (is_tensor || is_single(value)) {
-      keep(full_name(path, name), owner._ivalue(), i);
+      bind_or_tie(full_name(path, name), value.toTensor(), slot, Role::buffer);
+    } else {
+      kept_.push_back({full_name(path, name), slot, value});
     }
   }
 }
 
-void Binding::keep(const std::string& name, const c10::intrusive_ptr<c10::ivalue::Object>& owner,
-                   std::size_t slot) {
-  Kept kept{name, owner, slot, owner->getSlot(slot), {}, 0};
-  if (kept.value.isTensor()) {
-    kept.given = kept.value.toTensor();
-    kept.given_version = version_of(kept.given);
-    kept.value = kept.given.clone();
-  }
-  kept_.push_back(std::move(kept));
+void Binding::keep_tensor(const std::string& name, const at::Tensor& tensor) {
+  const bool is_bound = std::any_of(bound_.begin(), bound_.end(),
+                                    [&](const Bound& each) { return each.tensor.is_same(tensor); });
+  if (is_bound || !tensor.defined() || !tensor.has_storage()) return;
+  const auto [begin, end] = extent(tensor);
+  kept_tensors_.push_back({name, tensor, tensor.detach(), Bytes(begin, end)});
 }
 
 void Binding::bind_or_tie(const std::string& name, const at::Tensor& tensor, const Slot& slot, Role role) {
@@ -212,8 +224,8 @@ void Binding::refuse_shared_memory() const {
     for (const auto& [name, tensor] : frozen_) {
       if (overlap(bound->tensor, tensor)) refuse_pair(bound->name, name);
     }
-    for (const Kept& kept : kept_) {
-      if (kept.given.defined() && overlap(bound->tensor, kept.given)) refuse_pair(bound->name, kept.name);
+    for (const KeptTensor& kept : kept_tensors_) {
+      if (overlap(bound->tensor, kept.tensor)) refuse_pair(bound->name, kept.name);
     }
   }
 }
@@ -246,82 +258,64 @@ void Binding::set_mode(bool training) {
 
 void Binding::begin_training() {
   set_mode(true);
+  reset_kept();
 }
 
 void Binding::end_training() {
-  const std::string reshaped = rebind_buffers();
-  reset_kept();
-  if (!reshaped.empty())
-    refuse("the archive's code gives its buffer " + reshaped + "; buffers must keep theirs");
-}
-
-void Binding::restore(std::span<const float> weights) {
-  rebind_buffers();
-  reset_kept();
-  std::copy(weights.begin(), weights.end(), weights_.begin());
-}
-
-/// Replaces what the code has changed, or anything else but the copy it was given.
-void Binding::reset_kept() {
-  for (Kept& each : kept_) {
-    if (!each.value.isTensor()) {
-      each.owner->setSlot(each.slot, each.value);
-      continue;
-    }
-    const c10::IValue present = each.owner->getSlot(each.slot);
-    const bool untouched = present.isTensor() && present.toTensor().is_same(each.given) &&
-                           version_of(each.given) == each.given_version;
-    if (untouched) continue;
-    each.given = each.value.toTensor().clone();
-    each.given_version = version_of(each.given);
-    each.owner->setSlot(each.slot, each.given);
-  }
-}
-
-/// Returns the name and the new shape of a buffer that has one, or nothing.
-std::string Binding::rebind_buffers() {
   const at::NoGradGuard no_gradient;
-  std::string reshaped;
+  std::vector<std::pair<at::Tensor, at::Tensor>> given;  // all first: code may swap two buffers
   for (const Bound& each : bound_) {
     if (each.role != Role::buffer) continue;
     for (const Slot& slot : each.slots) {
       const c10::IValue present = slot.get();
       if (present.isTensor() && present.toTensor().is_same(each.tensor)) continue;
-      slot.set(each.tensor);
-      if (!present.isTensor()) {
-        reshaped = in_quotes(each.name) + " no tensor";
-      } else if (present.toTensor().sizes() == each.view.sizes()) {
-        each.view.copy_(present.toTensor());
-      } else {
-        reshaped = in_quotes(each.name) + " the shape " + describe(shape(present.toTensor()));
-      }
+      given.emplace_back(each.view, values_for(each.name, each.view, present));
     }
   }
-  return reshaped;
+  for (const auto& [view, values] : given) view.copy_(values);
+  rebind();
+}
+
+void Binding::restore(std::span<const float> weights) {
+  rebind();
+  std::copy(weights.begin(), weights.end(), weights_.begin());
+}
+
+/// Puts the bound tensors back where code has put others.
+void Binding::rebind() {
+  for (const Bound& each : bound_) {
+    for (const Slot& slot : each.slots) slot.set(each.tensor);
+  }
+}
+
+void Binding::reset_kept() {
+  for (const Kept& each : kept_) each.slot.set(each.value);
+  for (const KeptTensor& each : kept_tensors_) {
+    if (!each.tensor.is_leaf()) each.tensor.detach_();
+    each.tensor.set_data(each.archived);
+    std::copy(each.values.begin(), each.values.end(), extent(each.archived).first);
+  }
 }
 
 Bytes Binding::save() {
   set_mode(false);
+  reset_kept();
   const Detached detached(bound_);
   return write_archive(module_);
 }
 
-Binding::Evaluating::Evaluating(Binding& binding, bool thoroughly)
-    : binding_(binding),
-      first_(thoroughly || binding.changes_parameters_ ? 0 : binding.trained_size_),
-      before_(binding.weights_.begin() + static_cast<std::ptrdiff_t>(first_), binding.weights_.end()) {
+Binding::Evaluating::Evaluating(Binding& binding, bool guarded) : binding_(binding) {
   binding_.set_mode(false);
+  binding_.reset_kept();
+  if (guarded) before_ = binding_.weights_;
 }
 
 Binding::Evaluating::~Evaluating() {
-  binding_.rebind_buffers();
-  binding_.reset_kept();
-  float* const now = binding_.weights_.data() + first_;
-  if (before_.empty()) return;
-  if (first_ == 0 && std::memcmp(now, before_.data(), binding_.trained_size_ * sizeof(float)) != 0) {
-    binding_.changes_parameters_ = true;
-  }
-  std::copy(before_.begin(), before_.end(), now);
+  binding_.restore(before_);
+}
+
+bool Binding::Evaluating::changed() const {
+  return std::memcmp(before_.data(), binding_.weights_.data(), before_.size() * sizeof(float)) != 0;
 }
 
 }  // namespace fl::libtorch

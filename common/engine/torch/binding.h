@@ -16,16 +16,13 @@
 
 namespace fl::libtorch {
 
-/// Where a tensor hangs in a module.
+/// An attribute of a module.
 struct Slot {
-  torch::jit::Module owner;
-  std::string attribute;
+  c10::intrusive_ptr<c10::ivalue::Object> owner;
+  std::size_t index = 0;
 
-  c10::IValue get() const { return owner.attr(attribute); }
-  void set(const at::Tensor& tensor) const {
-    torch::jit::Module module = owner;  // another handle of the same module
-    module.setattr(attribute, tensor);
-  }
+  const c10::IValue& get() const { return owner->getSlot(index); }
+  void set(c10::IValue value) const { owner->setSlot(index, std::move(value)); }
 };
 
 /// A TorchScript module whose trained parameters and float buffers are views of one flat fp32 vector.
@@ -34,8 +31,9 @@ struct Slot {
 /// (requires_grad is false) stay outside the vector and as they are. Everything floating becomes fp32.
 /// Neither copied nor moved, because the tensors point into it. One thread at a time.
 ///
-/// What is kept: buffers of other types, and attributes that are tensors or single values. They are outside
-/// the vector and have the archive's values whenever a run begins.
+/// What is kept: buffers of other types, and all other attributes. They are outside the vector and have the
+/// archive's values whenever a run begins, but for what code changed inside a list, a dictionary, an object
+/// or a sparse tensor.
 class Binding {
  public:
   /// Throws Error(invalid_data) where there is nothing to train, and naming each parameter or buffer that
@@ -54,17 +52,17 @@ class Binding {
   /// "'a' and 'b'": the tensors that the archive stores in another type than fp32; empty if there are none.
   std::string converted_names() const;
 
-  /// While it lives the module may run in evaluation mode. At its end the vector and what is kept are as they
-  /// were at its beginning, whatever the code did to them.
+  /// While it lives the module may run in evaluation mode.
   class Evaluating;
 
   /// To be called before the module runs in training mode.
   void begin_training();
   /// To be called after it has: where its code assigned a new tensor to a buffer instead of changing it, the
   /// values are moved into the flat vector and the buffer is a view again. Throws Error(invalid_data) naming
-  /// a buffer that was given another shape or nothing; that one keeps its former values.
+  /// a buffer that was given another shape, a sparse tensor or nothing; then restore() is to be called.
   void end_training();
-  /// Gives the vector the values it had before a run that failed, whatever that did to the buffers.
+  /// Gives the vector the values it had before a run, and the module the vector's views, whatever the code
+  /// put in their place. Does not throw.
   void restore(std::span<const float> weights);
   /// An archive in evaluation mode, with the present weights.
   Bytes save();
@@ -79,23 +77,26 @@ class Binding {
   };
   struct Kept {
     std::string name;
-    c10::intrusive_ptr<c10::ivalue::Object> owner;
-    std::size_t slot = 0;
-    c10::IValue value;  // the archive's
-    at::Tensor given;   // the copy of it that the module has, where it is a tensor
-    std::uint32_t given_version = 0;
+    Slot slot;
+    c10::IValue value;
+  };
+  struct KeptTensor {
+    std::string name;
+    at::Tensor tensor;
+    at::Tensor archived;  // the same memory as the archive shapes it
+    Bytes values;
   };
   class Detached;
 
   void collect();
   void collect_parameter(const std::string& name, const at::Tensor& tensor, const Slot& slot);
   void collect_attributes(const std::string& path, const torch::jit::Module& owner);
-  void keep(const std::string& name, const c10::intrusive_ptr<c10::ivalue::Object>& owner, std::size_t slot);
+  void keep_tensor(const std::string& name, const at::Tensor& tensor);
   void bind_or_tie(const std::string& name, const at::Tensor& tensor, const Slot& slot, Role role);
   void refuse_shared_memory() const;
   void lay_out();
   void set_mode(bool training);
-  std::string rebind_buffers();
+  void rebind();
   void reset_kept();
 
   torch::jit::Module module_;
@@ -106,24 +107,25 @@ class Binding {
   std::vector<Bound> bound_;
   std::vector<at::Tensor> parameters_;
   std::vector<Kept> kept_;
-  bool changes_parameters_ = false;  // in evaluation mode
+  std::vector<KeptTensor> kept_tensors_;
   std::vector<std::string> converted_;
   std::vector<std::pair<std::string, at::Tensor>> frozen_;
 };
 
 class Binding::Evaluating {
  public:
-  /// `thoroughly` also guards the trained parameters, which costs a copy of them. Without, they are guarded
-  /// if some thorough evaluation before has seen them change.
-  Evaluating(Binding& binding, bool thoroughly);
+  /// `guarded`: at its end the vector is as it was, even where the code changed it in place. Costs a copy.
+  Evaluating(Binding& binding, bool guarded);
   Evaluating(const Evaluating&) = delete;
   Evaluating& operator=(const Evaluating&) = delete;
   ~Evaluating();
 
+  /// Whether the code has changed the vector, which is guarded, in place.
+  bool changed() const;
+
  private:
   Binding& binding_;
-  std::size_t first_;  // of the elements that are guarded
-  std::vector<float> before_;
+  Weights before_;  // empty where it is not guarded
 };
 
 }  // namespace fl::libtorch

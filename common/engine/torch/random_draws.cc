@@ -25,8 +25,9 @@ void set_state(at::Generator& generator, const at::Tensor& state) {
 
 }  // namespace
 
-RandomDraws::RandomDraws(std::uint64_t seed)
-    : state_(at::make_generator<at::CPUGeneratorImpl>(seed).get_state()) {}
+RandomDraws::RandomDraws(std::uint64_t seed, bool draws) : draws_(draws) {
+  if (draws) state_ = at::make_generator<at::CPUGeneratorImpl>(seed).get_state();
+}
 
 void RandomDraws::run(const std::function<void()>& forward) {
   if (!draws_) {

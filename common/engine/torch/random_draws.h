@@ -14,7 +14,8 @@ namespace fl::libtorch {
 /// A model whose first pass draws nothing is taken for one that never does and runs beside others.
 class RandomDraws {
  public:
-  explicit RandomDraws(std::uint64_t seed);
+  /// Without `draws` it does nothing, for a model that is known to draw nothing.
+  explicit RandomDraws(std::uint64_t seed, bool draws = true);
 
   /// Runs a forward pass.
   void run(const std::function<void()>& forward);
@@ -25,7 +26,7 @@ class RandomDraws {
   void run_with_own_state(const std::function<void()>& forward);
 
   at::Tensor state_;
-  bool draws_ = true;
+  bool draws_;
   bool tried_ = false;
 };
 

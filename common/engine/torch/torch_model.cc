@@ -36,21 +36,16 @@ class TorchModel final : public Model {
   Bytes save() const override;
 
  private:
-  std::vector<at::Tensor> answer(const std::vector<c10::IValue>& inputs);
-
   std::unique_ptr<Binding> binding_;
   TaskContract contract_;
-  std::int64_t classes_ = 0;
-  bool draws_ = true;  // random numbers, in evaluation mode
+  Trial trial_;
 };
 
 void TorchModel::try_out() {
-  const Trial trial = guarded("trying the model", [&] {
+  trial_ = guarded("trying the model", [&] {
     use_one_thread();
     return libtorch::try_out(*binding_, contract_);
   });
-  classes_ = trial.classes;
-  draws_ = trial.draws;
 }
 
 std::vector<Tensor> TorchModel::predict(std::span<const TensorView> inputs) {
@@ -61,25 +56,20 @@ std::vector<Tensor> TorchModel::predict(std::span<const TensorView> inputs) {
     std::vector<c10::IValue> tensors;
     tensors.reserve(inputs.size());
     for (const TensorView& input : inputs) tensors.emplace_back(copy_in(input));
-    const Binding::Evaluating evaluating(*binding_, false);
+    const Binding::Evaluating evaluating(*binding_, trial_.changes_weights);
+    std::vector<at::Tensor> outputs;
+    RandomDraws(answers_seed, trial_.draws).run([&] { outputs = forward(binding_->module(), tensors); });
     std::vector<Tensor> result;
-    for (const at::Tensor& output : answer(tensors)) result.push_back(copy_out(output));
+    for (const at::Tensor& output : outputs) result.push_back(copy_out(output));
     return result;
   });
-}
-
-std::vector<at::Tensor> TorchModel::answer(const std::vector<c10::IValue>& inputs) {
-  if (!draws_) return forward(binding_->module(), inputs);
-  std::vector<at::Tensor> outputs;
-  RandomDraws(answers_seed).run([&] { outputs = forward(binding_->module(), inputs); });
-  return outputs;
 }
 
 TrainingResult TorchModel::train(const Examples& examples, const TrainingPlan& plan,
                                  const TrainingSession& session, const ProgressCallback& progress) {
   plan.validate();
   if (examples.count() == 0) throw Error(ErrorCode::invalid_argument, "there are no examples to train on");
-  check_examples(examples, contract_, classes_);
+  check_examples(examples, contract_, trial_.classes);
   return guarded(running, [&] {
     use_one_thread();
     return libtorch::train(*binding_, contract_.loss, examples, plan, session, progress);
@@ -88,10 +78,10 @@ TrainingResult TorchModel::train(const Examples& examples, const TrainingPlan& p
 
 Evaluation TorchModel::evaluate(const Examples& examples) {
   if (examples.count() == 0) return {};
-  check_examples(examples, contract_, classes_);
+  check_examples(examples, contract_, trial_.classes);
   return guarded(running, [&] {
     use_one_thread();
-    return libtorch::evaluate(*binding_, contract_.loss, examples);
+    return libtorch::evaluate(*binding_, contract_.loss, examples, trial_);
   });
 }
 

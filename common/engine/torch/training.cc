@@ -154,10 +154,10 @@ TrainingResult train(Binding& binding, Loss loss, const Examples& examples, cons
   }
 }
 
-Evaluation evaluate(Binding& binding, Loss loss, const Examples& examples) {
+Evaluation evaluate(Binding& binding, Loss loss, const Examples& examples, const Trial& trial) {
   const at::NoGradGuard no_gradient;
-  const Binding::Evaluating evaluating(binding, true);
-  RandomDraws draws(answers_seed);
+  const Binding::Evaluating evaluating(binding, trial.changes_weights);
+  RandomDraws draws(answers_seed, trial.draws);
   std::vector<std::int64_t> numbers(examples.count());
   std::iota(numbers.begin(), numbers.end(), 0);
   Feed feed(examples, std::min(evaluation_batch, numbers.size()));

@@ -13,7 +13,6 @@
 #include "common/engine/torch/failure.h"
 #include "common/engine/torch/objective.h"
 #include "common/engine/torch/random_draws.h"
-#include "common/engine/torch/training.h"
 #include "common/engine/torch/types.h"
 
 namespace fl::libtorch {
@@ -82,6 +81,7 @@ class TrialRun {
   Binding& binding_;
   const TaskContract& contract_;
   RandomDraws draws_{answers_seed};
+  bool changes_weights_ = false;
   std::vector<at::Tensor> outputs_;
 };
 
@@ -90,7 +90,8 @@ Trial TrialRun::run() {
   const MadeUpInputs one = make_up(contract_, 1, size);
   run_on(one);
   check(one, 1);
-  return {contract_.loss == Loss::cross_entropy ? outputs_.front().size(1) : 0, draws_.draws()};
+  return {contract_.loss == Loss::cross_entropy ? outputs_.front().size(1) : 0, draws_.draws(),
+          changes_weights_};
 }
 
 /// Returns the first size of those to try that the model runs on.
@@ -111,8 +112,10 @@ std::int64_t TrialRun::run_on_two() {
 }
 
 void TrialRun::run_on(const MadeUpInputs& inputs) {
+  const Binding::Evaluating evaluating(binding_, true);
   guarded("the model does not take its inputs as declared: " + inputs.description + "; running it said",
           [&] { draws_.run([&] { outputs_ = forward(binding_.module(), inputs.values); }); });
+  changes_weights_ = changes_weights_ || evaluating.changed();
 }
 
 void TrialRun::check(const MadeUpInputs& inputs, std::int64_t examples) const {
@@ -128,7 +131,6 @@ void TrialRun::check(const MadeUpInputs& inputs, std::int64_t examples) const {
 
 Trial try_out(Binding& binding, const TaskContract& contract) {
   const at::NoGradGuard no_gradient;
-  const Binding::Evaluating evaluating(binding, true);
   return TrialRun(binding, contract).run();
 }
 

@@ -250,7 +250,8 @@ TEST_CASE("a buffer that changes its shape is refused by name and everything is 
   const auto archives = PythonArchives::find();
   if (!archives) return;
   CHECK(refusal(*archives, "growing") ==
-        "the archive's code gives its buffer 'seen' the shape [4]; buffers must keep theirs");
+        "the archive's code gives its buffer 'seen' the shape [4]; a buffer must stay a dense "
+        "tensor of the same shape");
 }
 
 TEST_CASE("what an archive's code raises is passed on in its words") {

@@ -155,6 +155,36 @@ class Reassigned(nn.Module):
         return self.linear(x - self.mean)
 
 
+class Sparsifying(nn.Module):
+    """Makes its buffer sparse."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.register_buffer("mean", torch.ones(1, 6))
+
+    def forward(self, x):
+        y = self.linear(x + self.mean.to_dense())
+        self.mean = self.mean.to_dense().to_sparse()
+        return y
+
+
+class Handing(nn.Module):
+    """Hands one buffer's tensor to the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.register_buffer("last", torch.full((1,), 1.0))
+        self.register_buffer("before", torch.full((1,), 2.0))
+
+    def forward(self, x):
+        if self.training:
+            self.before = self.last
+            self.last = torch.full((1,), 3.0)
+        return self.linear(x)
+
+
 class Growing(nn.Module):
     """Gives its buffer another shape."""
 
@@ -327,18 +357,44 @@ class Counting(nn.Module):
         self.register_buffer("seen", None)
         self.register_buffer("batches", torch.tensor(0))
         self.plain = torch.tensor(0)
+        self.tied = self.plain
+        self.wide = torch.zeros(1, dtype=torch.int64).expand(2)
+        self.hidden = (torch.zeros(1), 0)
         self.calls = 0
+        self.turn = 1j
 
     def forward(self, x):
-        y = self.linear(x + self.total) + self.batches + self.plain + self.calls
+        hidden, steps = self.hidden
+        y = self.linear(x + self.total) + self.batches + self.plain + self.tied + self.calls
+        y = y + self.wide.sum() + hidden.sum() + self.hidden[0].dim() + steps + abs(self.turn)
         seen = self.seen
         if seen is not None:
             y = y + seen.sum()
         self.total += x.detach().mean(0)
         self.seen = x.detach().mean(0)
         self.batches += 1
+        self.batches.data.add_(1)
+        self.tied.data.add_(1)
+        self.wide.data[0] += 1
         self.plain = self.plain + 1
+        hidden.add_(x.detach().mean()).unsqueeze_(0)
+        self.hidden = (hidden + 1, steps + 1)
         self.calls += 1
+        self.turn = self.turn + 1
+        return y
+
+
+class Remembering(nn.Module):
+    """Adds what it answered to the same place of the batch before."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+        self.last = torch.zeros(1, 2)
+
+    def forward(self, x):
+        y = self.linear(x) + self.last
+        self.last = y.detach()
         return y
 
 
@@ -400,7 +456,8 @@ def models():
         "batchnorm": BatchNorm(), "cumulative_batchnorm": BatchNorm(momentum=None), "two_inputs": TwoInputs(),
         "two_inputs_own_loss": TwoInputsOwnLoss(), "tied": Tied(), "sparse": SparseEmbedding(), "mlp": Mlp(),
         "unused": Unused(), "images": Images(), "dropout": Dropout(), "own_loss": OwnLoss(),
-        "vector_loss": VectorLoss(), "no_forward": NoForward(), "reassigned": Reassigned(), "growing": Growing(), "pair": Pair(),
+        "vector_loss": VectorLoss(), "no_forward": NoForward(), "reassigned": Reassigned(), "growing": Growing(),
+        "sparsifying": Sparsifying(), "handing": Handing(), "pair": Pair(),
         "dictionary": Dictionary(), "segments": Segments(), "any_length": AnyLength(),
         "casts_to_half": CastsToHalf().half(), "overlapping": Overlapping(), "picky": Picky(),
         "no_gradient": NoGradient(), "changes_input": ChangesInput(), "frozen": frozen(),
@@ -408,6 +465,7 @@ def models():
         "bfloat16": Mlp().bfloat16(), "squeezed": Squeezed(), "standardised": Standardised(),
         "infinite": Infinite(), "nan_above": NanAbove(), "used_once": UsedOnce(),
         "optional_buffer": OptionalBuffer(), "complex_buffer": ComplexBuffer(), "counting": Counting(),
+        "remembering": Remembering(),
         "halving": Halving(), "noisy": Noisy(), "sparse_parameter": SparseParameter(),
         "sharing_attribute": SharingAttribute(), "sharing_frozen": SharingFrozen(),
         "channels_last": Images().to(memory_format=torch.channels_last),

@@ -18,9 +18,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool run_script(const std::string& arguments) {
-  const std::string command = std::string(FL_TEST_PYTHON) + " " + FL_TEST_SCRIPT + " " + arguments;
-  return std::system(command.c_str()) == 0;  // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+constexpr int no_pytorch = 77;  // as the script says
+
+/// Returns whether there is a PyTorch. Throws with what the script wrote where it fails.
+bool run_script(const std::string& action, const fs::path& folder) {
+  if (!fs::exists(FL_TEST_PYTHON)) return false;
+  const fs::path log = folder / "log";
+  const std::string command = std::string(FL_TEST_PYTHON) + " " + FL_TEST_SCRIPT + " " + action + " " +
+                              folder.string() + " > " + log.string() + " 2>&1";
+  const int status = std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+  if (status == 0) return true;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == no_pytorch) return false;
+  throw Error(ErrorCode::internal, command + " failed: " + read_text_file(log));
 }
 
 /// The batches of a session, as Model::train() cuts 24 examples: an order of each epoch's own.
@@ -44,11 +53,12 @@ bool written(const fs::path& folder) {
   fs::create_directories(folder);
   const FileDescriptor lock = open_file(folder / "lock", O_CREAT | O_RDWR);
   if (::flock(lock.get(), LOCK_EX) != 0) throw_system_error(errno, "locking " + folder.string());
-  const fs::path mark = folder / "written";
-  if (fs::exists(mark) && fs::last_write_time(mark) > fs::last_write_time(FL_TEST_SCRIPT)) return true;
+  const fs::path mark = folder / "written_from";
+  const std::string sources = read_text_file(FL_TEST_SCRIPT) + batches();
+  if (fs::exists(mark) && read_text_file(mark) == sources) return true;
   write_file_atomically(folder / "batches", as_bytes(batches()));
-  if (!run_script("write " + folder.string())) return false;
-  write_file_atomically(mark, as_bytes(std::string_view("yes")));
+  if (!run_script("write", folder)) return false;
+  write_file_atomically(mark, as_bytes(sources));
   return true;
 }
 
@@ -113,7 +123,7 @@ std::vector<bool> same_in_python(const std::vector<Answered>& answered) {
     write_file_atomically(path + ".inputs", answered[i].inputs.data);
     write_file_atomically(path + ".outputs", answered[i].outputs.data);
   }
-  REQUIRE(run_script("compare " + folder.path().string()));
+  REQUIRE(run_script("compare", folder.path()));
   std::vector<bool> same;
   for (std::size_t i = 0; i < answered.size(); ++i) {
     same.push_back(read_text_file(folder / (std::to_string(i) + ".same")) == "1");

@@ -11,7 +11,8 @@
 namespace fl::test {
 
 /// Archives that real PyTorch wrote (make_archives.py), made once for a build folder by whichever test needs
-/// them first. Nothing, with a message, where Python has no PyTorch: the test then returns.
+/// them first. Nothing, with a message, where Python has no PyTorch: the test then returns. Throws where the
+/// script fails otherwise.
 class PythonArchives {
  public:
   static std::optional<PythonArchives> find();

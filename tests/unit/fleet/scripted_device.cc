@@ -11,7 +11,7 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
-constexpr std::chrono::seconds step_limit{20};
+constexpr std::chrono::seconds step_limit{60};
 
 }  // namespace
 
