@@ -1,5 +1,10 @@
 #include "tests/e2e/federation.h"
 
+#include <chrono>
+#include <csignal>
+#include <stdexcept>
+#include <unistd.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json/parse.hpp>
@@ -21,10 +26,28 @@ step = 25
 scale = 0.1019368,0.1019368,0.1019368,1,1,1
 )";
 
-std::uint16_t free_port() {
+bool is_free(std::uint16_t port) {
   boost::asio::io_context context;
-  boost::asio::ip::tcp::acceptor acceptor(context, {boost::asio::ip::address_v4::loopback(), 0});
-  return acceptor.local_endpoint().port();
+  boost::asio::ip::tcp::acceptor acceptor(context, boost::asio::ip::tcp::v4());
+  acceptor.set_option(boost::asio::ip::tcp::acceptor::reuse_address(true));
+  boost::system::error_code taken;
+  acceptor.bind({boost::asio::ip::address_v4::loopback(), port}, taken);
+  return !taken;
+}
+
+/// A port that nobody gets by chance while a server is down: below those that the system gives to
+/// connections, and from this process's share of them, so that tests side by side do not meet.
+std::uint16_t free_port() {
+  constexpr unsigned first = 10'000;
+  constexpr unsigned processes = 2'500;
+  constexpr unsigned share = 8;
+  const unsigned own = first + static_cast<unsigned>(::getpid()) % processes * share;
+  static unsigned next = 0;
+  for (unsigned tries = 0; tries < share; ++tries) {
+    const auto port = static_cast<std::uint16_t>(own + next++ % share);
+    if (is_free(port)) return port;
+  }
+  throw std::runtime_error("no port from " + std::to_string(own) + " on is free");
 }
 
 std::string without_line_end(std::string text) {
@@ -119,6 +142,20 @@ void Federation::start_device(std::uint32_t device) {
       std::make_unique<Process>("fl-client", std::vector<std::string>{"run", device_home(device).string()});
 }
 
+void Federation::hold_back(std::uint32_t device) {
+  start_device(device);
+  const auto limit = std::chrono::steady_clock::now() + Process::Seconds(120);
+  while (round_state().find("selecting: 1 of ") == std::string::npos) {
+    if (std::chrono::steady_clock::now() > limit)
+      throw std::runtime_error("no device asked: " + round_state());
+  }
+  devices_.at(device)->signal(SIGSTOP);
+}
+
+void Federation::let_go(std::uint32_t device) {
+  devices_.at(device)->signal(SIGCONT);
+}
+
 void Federation::kill_device(std::uint32_t device) {
   devices_.at(device)->kill();
   devices_.at(device).reset();
@@ -133,6 +170,11 @@ void Federation::start_devices() {
 
 void Federation::wait_for_version(std::uint64_t version, Process::Seconds limit) {
   server_->wait_for_line("committed as version " + std::to_string(version) + " ", limit);
+}
+
+std::string Federation::round_state() const {
+  const boost::json::value status = json_of("fl-server", {"status", server_home().string()});
+  return status.at("tasks").at(0).at("round").as_string().c_str();
 }
 
 boost::json::array Federation::rounds() const {

@@ -53,6 +53,10 @@ class Federation {
   /// The same with these files; with none the device has no examples.
   void enrol_with(std::uint32_t device, const std::vector<std::string>& files);
   void start_device(std::uint32_t device);
+  /// Starts a device and stops it once it has asked for work, the first of a round to do so: it will be in
+  /// the round's cohort and send nothing before it is let go.
+  void hold_back(std::uint32_t device);
+  void let_go(std::uint32_t device);
   Process& device(std::uint32_t device) { return *devices_.at(device); }
   void kill_device(std::uint32_t device);
   /// Enrols and starts all of them.
@@ -69,6 +73,8 @@ class Federation {
 
  private:
   void make_server() const;
+  /// What 'fl-server status' says of the round.
+  std::string round_state() const;
 
   TemporaryFolder folder_;
   Settings settings_;

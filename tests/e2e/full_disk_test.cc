@@ -1,5 +1,3 @@
-#include <csignal>
-
 #include <doctest/doctest.h>
 
 #include "tests/e2e/federation.h"
@@ -26,15 +24,14 @@ TEST_CASE("a server whose disk is full in a round says so and stays up and compl
   Federation::Settings settings;
   settings.rounds = 2;
   settings.server_home = disk.path() / "server";
-  settings.more = "[train]\nsteps = 5000\n";
   Federation federation(settings);
   federation.start_server();
-  federation.start_devices();
-  federation.server().wait_for_line("2 devices selected");
-  federation.device(1).signal(SIGSTOP);
+  for (const std::uint32_t device : {0U, 1U}) federation.enrol(device);
+  federation.hold_back(1);
+  federation.start_device(0);
   federation.server().wait_for_line("update accepted");
   disk.fill();
-  federation.device(1).signal(SIGCONT);
+  federation.let_go(1);
   const std::string complaint = federation.server().wait_for_line(" error ");
   CAPTURE(complaint);
   CHECK((contains(complaint, "No space left on device") || contains(complaint, "full")));

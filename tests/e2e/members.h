@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include <doctest/doctest.h>
+
 #include "client/home/device_home.h"
 #include "client/store/version_file.h"
 #include "tests/e2e/federation.h"
@@ -23,7 +25,8 @@ class Member : public ScriptedDevice {
  public:
   explicit Member(const std::filesystem::path& home)
       : ScriptedDevice(client::DeviceHome::open(home).identity(), client::DeviceHome::open(home).authority(),
-                       {"motion", manifest_of(home).layout_hash}) {}
+                       {"motion", manifest_of(home).layout_hash}),
+        weights_(manifest_of(home).weights_count) {}
 
   void join(std::uint16_t port) {
     connect(port);
@@ -31,6 +34,19 @@ class Member : public ScriptedDevice {
     expect<wire::Subscribed>();
     ask_for_work(1);
   }
+
+  /// Awaits the offer of the round that it has asked for, which begins from the version of the same number,
+  /// and sends an update that counts.
+  void finish(std::uint64_t round) {
+    expect<wire::WorkOffer>();
+    Update update;
+    update.round = update.version = round;
+    update.delta.assign(weights_, 0.001F);
+    CHECK(upload(update).outcome() == wire::Outcome::accepted);
+  }
+
+ private:
+  std::uint64_t weights_;
 };
 
 }  // namespace fl::test

@@ -31,7 +31,7 @@ class Process {
 
   /// Reads what the program says until a line of it, on either stream, holds `text`; returns the line. Throws
   /// std::runtime_error with all it said where it ends before or takes longer.
-  std::string wait_for_line(const std::string& text, Seconds limit = Seconds(60));
+  std::string wait_for_line(const std::string& text, Seconds limit = Seconds(120));
 
   void signal(int number) const;
   /// Waits for its end, at most so long; then kills it and throws with all it said.

@@ -4,14 +4,14 @@
 #include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
-#include "tests/e2e/federation.h"
+#include "tests/e2e/members.h"
 
 using namespace fl::test;
 
 namespace {
 
-/// Long enough for a test to stop a device that it sees training.
-constexpr const char* long_training = "[train]\nsteps = 5000\n";
+/// Some seconds of it, for a test to kill a device that it sees training.
+constexpr const char* long_training = "[train]\nsteps = 50000\n";
 
 /// What 'fl-server evaluate' says of every version on these files.
 std::vector<double> accuracies_of(const Federation& federation, const std::vector<std::string>& files) {
@@ -54,8 +54,10 @@ TEST_CASE("five devices train over TLS until they recognise strangers and predic
     CHECK(federation.device(device).wait().exit_code == 0);
   }
   CHECK(federation.stop_server().exit_code == 0);
+  // Devices' identities are drawn, and so are the seeds of their training: ten runs reached 0.73 to 0.76;
+  // by chance it would be 0.2.
   const double accuracy = federation.accuracy_of(0, strangers);
-  CHECK(accuracy >= 0.70);  // by chance 0.2
+  CHECK(accuracy >= 0.65);
   CHECK(federation.accuracy_of(4, strangers) == accuracy);
 
   std::vector<std::string> files;
@@ -66,34 +68,43 @@ TEST_CASE("five devices train over TLS until they recognise strangers and predic
   REQUIRE(by_version.size() == 13);
   CHECK(by_version[12] == doctest::Approx(accuracy).epsilon(1e-9));
   CHECK(by_version[1] < accuracy - 0.1);
-  for (const std::uint32_t device : {0U, 2U, 4U}) {
-    CHECK(accuracy_alone(federation, device, files) < accuracy - 0.1);
-  }
+  double alone = 0;
+  for (const std::uint32_t device : {0U, 2U, 4U}) alone += accuracy_alone(federation, device, files) / 3;
+  CHECK(alone < accuracy - 0.15);  // eleven times 0.444
 }
 
 TEST_CASE("a server killed between rounds goes on with the next round (I3)") {
-  Federation federation({});
+  Federation::Settings settings;
+  settings.rounds = 0;  // no end
+  Federation federation(settings);
   federation.start_server();
   federation.start_devices();
   federation.wait_for_version(2);
   federation.kill_server();
   federation.start_server();
-  federation.wait_for_version(4);
+  federation.server().wait_for_line("committed as version ");
+  CHECK(federation.stop_server().exit_code == 0);
+  boost::json::array rounds = federation.rounds();
+  if (rounds.back().at("state") == "open") rounds.pop_back();
+  REQUIRE(rounds.size() >= 2);
+  for (std::size_t i = 0; i < rounds.size(); ++i) {
+    CHECK(rounds[i].at("round") == i + 1);
+    CHECK(rounds[i].at("version") == i + 2);
+  }
 }
 
 TEST_CASE("a server killed between two acknowledgements goes on with the same round and loses neither (I3)") {
   Federation::Settings settings;
   settings.rounds = 1;
-  settings.more = long_training;
   Federation federation(settings);
   federation.start_server();
-  federation.start_devices();
-  federation.server().wait_for_line("2 devices selected");
-  federation.device(1).signal(SIGSTOP);
-  federation.server().wait_for_line("update accepted");
+  for (const std::uint32_t device : {0U, 1U}) federation.enrol(device);
+  federation.hold_back(1);
+  federation.start_device(0);
+  federation.device(0).wait_for_line("the server has the update");
   federation.kill_server();
   federation.start_server();
-  federation.device(1).signal(SIGCONT);
+  federation.let_go(1);
   federation.wait_for_version(2);
   const Ended ended = federation.stop_server();
   CAPTURE(ended.errors);
@@ -110,16 +121,16 @@ TEST_CASE("a device killed in a round comes back and its update counts in the sa
   settings.more = long_training;
   Federation federation(settings);
   federation.start_server();
-  federation.start_devices();
-  federation.server().wait_for_line("2 devices selected");
-  federation.device(1).signal(SIGSTOP);
+  for (const std::uint32_t device : {0U, 1U}) federation.enrol(device);
+  federation.hold_back(1);
+  federation.start_device(0);
   federation.device(0).wait_for_line("training from version 1");
   federation.kill_device(0);
   CHECK(federation.rounds().at(0).at("state") == "open");
   CHECK(federation.rounds().at(0).at("accepted") == 0);
   federation.start_device(0);
-  federation.device(0).wait_for_line("the server has the update");
-  federation.device(1).signal(SIGCONT);
+  federation.device(0).wait_for_line("round 1 of motion: the server has the update");
+  federation.let_go(1);
   federation.wait_for_version(2);
   CHECK(federation.rounds().at(0).at("accepted") == 2);
 }
@@ -127,32 +138,39 @@ TEST_CASE("a device killed in a round comes back and its update counts in the sa
 TEST_CASE("a device that was away for many versions and one that enrols in a round catch up and take part") {
   Federation::Settings settings;
   settings.devices = 4;
-  settings.goal = 3;
   settings.minimum = 2;
-  settings.rounds = 16;
-  settings.more = "selection-seconds = 1\ndeadline-seconds = 10\n[train]\nsteps = 1000\n";
+  settings.rounds = 6;
+  settings.more = "selection-seconds = 1\n";
   Federation federation(settings);
   federation.start_server();
-  for (std::uint32_t device = 0; device < 3; ++device) federation.enrol(device);
-  for (std::uint32_t device = 0; device < 3; ++device) federation.start_device(device);
-  federation.device(2).wait_for_line("the server has the update");
+  for (const std::uint32_t device : {0U, 2U}) federation.enrol(device);
+  federation.enrol_with(1, {});
+  // A round in which this one works stays open until it sends its update.
+  Member member(federation.device_home(1));
+  member.join(federation.port());
+  for (const std::uint32_t device : {0U, 2U}) federation.start_device(device);
+  federation.device(2).wait_for_line("round 1 of motion: the server has the update");
   federation.kill_device(2);
-  federation.wait_for_version(5);
-  federation.server().wait_for_line("devices selected");
-  federation.device(1).signal(SIGSTOP);
+  for (std::uint64_t round = 1; round < 5; ++round) {
+    member.finish(round);
+    federation.wait_for_version(round + 1);
+    member.ask_for_work(round + 1);
+  }
+  federation.server().wait_for_line("round 5: 2 devices selected");
   federation.enrol(3);
-  CHECK(federation.rounds().back().at("state") == "open");
-  federation.start_device(3);
-  federation.start_device(2);
-  federation.device(1).signal(SIGCONT);
-  for (const std::uint32_t late : {2U, 3U})
-    federation.device(late).wait_for_line("the server has the update");
-  for (std::uint32_t device = 0; device < 4; ++device) {
-    federation.device(device).wait_for_line("version 17 of motion serves now");
+  for (const std::uint32_t late : {2U, 3U}) federation.start_device(late);
+  federation.device(2).wait_for_line("version 5 of motion serves now");
+  for (const std::uint32_t late : {2U, 3U}) {
+    federation.device(late).wait_for_line("round 5 of motion: the server has the update");
+  }
+  member.finish(5);
+  member.disconnect();
+  for (const std::uint32_t device : {0U, 2U, 3U}) {
+    federation.device(device).wait_for_line("version 7 of motion serves now");
   }
   const boost::json::array rounds = federation.rounds();
-  REQUIRE(rounds.size() == 16);
+  REQUIRE(rounds.size() == 6);
   for (const boost::json::value& round : rounds) CHECK(round.at("state") == "committed");
-  CHECK(rounds[3].at("accepted") == 2);
-  CHECK(rounds[15].at("accepted") == 3);
+  for (const std::size_t without_the_late : {1U, 2U, 3U}) CHECK(rounds[without_the_late].at("accepted") == 2);
+  CHECK(rounds[4].at("accepted") == 4);
 }
