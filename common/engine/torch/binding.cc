@@ -176,7 +176,7 @@ void Binding::collect_attributes(const std::string& path, const torch::jit::Modu
   for (std::size_t i = 0; i < type->numAttributes(); ++i) {
     const std::string& name = type->getAttributeName(i);
     const Slot slot{owner._ivalue(), i};
-    const c10::IValue value = slot.get();
+    const c10::IValue& value = slot.get();
     if (type->is_parameter(i) || value.isModule() || name == "training") continue;
     const bool is_tensor = value.isTensor() && value.toTensor().defined();
     if (is_tensor && type->is_buffer(i) && value.toTensor().is_floating_point()) {
@@ -267,7 +267,7 @@ void Binding::end_training() {
   for (const Bound& each : bound_) {
     if (each.role != Role::buffer) continue;
     for (const Slot& slot : each.slots) {
-      const c10::IValue present = slot.get();
+      const c10::IValue& present = slot.get();
       if (present.isTensor() && present.toTensor().is_same(each.tensor)) continue;
       given.emplace_back(each.view, values_for(each.name, each.view, present));
     }
