@@ -33,6 +33,12 @@ Task<> Peer::welcome_to(std::vector<std::string> tasks) {
   co_await send(std::move(message));
 }
 
+Task<> Peer::begin(std::uint64_t newest) {
+  co_await welcome();
+  co_await expect<wire::Subscribe>();
+  co_await subscribed("har", newest);
+}
+
 Task<Received> Peer::next() {
   for (;;) {
     const wire::Frame frame = co_await connection_->read_frame(patience);

@@ -66,6 +66,8 @@ class Peer {
   /// Reads Hello and answers Welcome, with one task or with these.
   Task<> welcome(std::string task = "har");
   Task<> welcome_to(std::vector<std::string> tasks);
+  /// Welcome, then a subscription to "har" answered by the number of the newest version.
+  Task<> begin(std::uint64_t newest);
   /// The next message that is no KeepAlive.
   Task<Received> next();
   /// The next message, which must be of this type.

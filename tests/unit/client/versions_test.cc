@@ -15,25 +15,6 @@ using namespace fl::client;
 using namespace fl::test;
 using Kind = AgentEvent::Kind;
 
-namespace {
-
-/// Runs a device that does not train until every script has ended.
-void receive(TestDevice& device, FakeServer& server) {
-  Agent agent(device.parts(), false);
-  agent.start();
-  server.finish();
-  agent.stop();
-}
-
-/// A server's refusal of what it is asked, then a subscription that has an answer.
-Task<> begin(Peer& peer, std::uint64_t newest) {
-  co_await peer.welcome();
-  co_await peer.expect<wire::Subscribe>();
-  co_await peer.subscribed("har", newest);
-}
-
-}  // namespace
-
 TEST_CASE("a manifest that is not signed by the federation is refused and nothing fetched (I6)") {
   const Federation federation;
   const Federation stranger;
@@ -247,15 +228,15 @@ TEST_CASE("what no server may send ends the connection and the device comes back
     co_await peer.subscribed("har", 0);
   });
   scripts.emplace_back([&](Peer& peer) -> Task<> {  // bulk bytes that nobody asked for
-    co_await begin(peer, 0);
+    co_await peer.begin(0);
     co_await peer.send_chunk(bulk);
   });
   scripts.emplace_back([&](Peer& peer) -> Task<> {  // an answer that nobody asked for
-    co_await begin(peer, 0);
+    co_await peer.begin(0);
     co_await peer.go();
   });
   scripts.emplace_back([&](Peer& peer) -> Task<> {  // a push for a task that there is not
-    co_await begin(peer, 0);
+    co_await peer.begin(0);
     co_await peer.later("other", 1);
   });
   scripts.emplace_back([&](Peer& peer) -> Task<> {  // more bytes than the manifest says
@@ -354,7 +335,7 @@ TEST_CASE("a task that is added while a device is connected is followed on the s
   const Federation federation;
   const PublishedVersion version = federation.publish("other", 1, 0);
   FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await begin(peer, 0);
+                      co_await peer.begin(0);
                       co_await peer.task_added("har");  // it has that one
                       co_await peer.task_added("other");
                       const Received received = co_await peer.expect<wire::Subscribe>();
@@ -440,79 +421,6 @@ TEST_CASE("a server that is not there is unavailable") {
   CHECK(code_thrown_by([&] { fetch_newest(device.parts()); }) == ErrorCode::unavailable);
 }
 
-TEST_CASE("a certificate is renewed after half of its life and the new one used from then on") {
-  const Federation federation;
-  std::string serial;
-  FakeServer server(
-      federation,
-      {[&](Peer& peer) -> Task<> {
-         co_await begin(peer, 0);
-         const Received received = co_await peer.expect<wire::RenewRequest>();
-         const auto request = wire::bytes_of(received.as<wire::RenewRequest>().certificate_request());
-         const net::Certificate fresh = net::issue_device(federation.authority, request, "device-1",
-                                                          federation.validity(std::chrono::hours(40)));
-         serial = fresh.serial();
-         auto reply = wire::make_message<wire::RenewReply>([&](flatbuffers::FlatBufferBuilder& builder) {
-           return wire::CreateRenewReply(builder, wire::field_of(builder, fresh.to_der()));
-         });
-         co_await peer.send(std::move(reply));
-         co_await peer.later("har", 1);  // still the same conversation
-       },
-       [&](Peer& peer) -> Task<> {
-         CHECK(peer.connection().peer_certificate()->serial() == serial);
-         co_await begin(peer, 0);
-       }});
-  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
-  receive(device, server);
-  CHECK(device.events.count(Kind::certificate_renewed) == 1);
-  CHECK(DeviceHome::open(device.folder / "home").identity().certificate.serial() == serial);
-}
-
-TEST_CASE("a renewal that is refused leaves the old certificate and the connection") {
-  const Federation federation;
-  const PublishedVersion version = federation.publish("har", 1, 0);
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await begin(peer, 0);
-                      co_await peer.expect<wire::RenewRequest>();
-                      co_await peer.refuse(wire::RefusalCode::internal, false);
-                      co_await peer.notice(version);
-                      co_await peer.serve(version, 2);
-                    }});
-  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
-  const std::string serial = device.home.identity().certificate.serial();
-  Agent agent(device.parts(), false);
-  agent.start();
-  server.finish();
-  device.events.wait_for(Kind::version_adopted);
-  agent.stop();
-  CHECK(device.home.identity().certificate.serial() == serial);
-  CHECK(device.events.wait_for(Kind::trouble).find("not renewed") != std::string::npos);
-}
-
-TEST_CASE("a renewed certificate that the device could not use is not taken") {
-  const Federation federation;
-  FakeServer server(
-      federation, {[&](Peer& peer) -> Task<> {
-        co_await begin(peer, 0);
-        co_await peer.expect<wire::RenewRequest>();
-        const Bytes request = net::make_request(net::PrivateKey::generate());
-        const net::Certificate other = net::issue_device(federation.authority, request, "device-1",
-                                                         federation.validity(std::chrono::hours(40)));
-        auto reply = wire::make_message<wire::RenewReply>([&](flatbuffers::FlatBufferBuilder& builder) {
-          return wire::CreateRenewReply(builder, wire::field_of(builder, other.to_der()));
-        });
-        co_await peer.send(std::move(reply));
-      }});
-  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
-  const std::string serial = device.home.identity().certificate.serial();
-  Agent agent(device.parts(), false);
-  agent.start();
-  server.finish();
-  CHECK(device.events.wait_for(Kind::trouble).find("is for another key") != std::string::npos);
-  agent.stop();
-  CHECK(device.home.identity().certificate.serial() == serial);
-}
-
 TEST_CASE("a forged version's number is not believed and shuts no genuine one out (I6)") {
   const Federation federation;
   const PublishedVersion forged = Federation().publish("har", 1'000'000, 0);
@@ -529,28 +437,4 @@ TEST_CASE("a forged version's number is not believed and shuts no genuine one ou
   device.events.wait_for(Kind::version_adopted);
   CHECK(device.events.count(Kind::version_refused) == 1);
   CHECK(device.serving() == 2);
-}
-
-TEST_CASE("a certificate for another device is not taken") {
-  const Federation federation;
-  FakeServer server(
-      federation, {[&](Peer& peer) -> Task<> {
-        co_await begin(peer, 0);
-        const Received received = co_await peer.expect<wire::RenewRequest>();
-        const auto request = wire::bytes_of(received.as<wire::RenewRequest>().certificate_request());
-        const net::Certificate other = net::issue_device(federation.authority, request, "device-2",
-                                                         federation.validity(std::chrono::hours(40)));
-        auto reply = wire::make_message<wire::RenewReply>([&](flatbuffers::FlatBufferBuilder& builder) {
-          return wire::CreateRenewReply(builder, wire::field_of(builder, other.to_der()));
-        });
-        co_await peer.send(std::move(reply));
-      }});
-  TestDevice device(federation, server.endpoint(), std::chrono::hours(1));
-  const std::string serial = device.home.identity().certificate.serial();
-  Agent agent(device.parts(), false);
-  agent.start();
-  server.finish();
-  CHECK(device.events.wait_for(Kind::trouble).find("another device") != std::string::npos);
-  agent.stop();
-  CHECK(device.home.identity().certificate.serial() == serial);
 }
