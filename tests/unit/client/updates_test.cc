@@ -84,17 +84,20 @@ TEST_CASE("an offer that cannot be done is declined until the next version and t
   const Federation federation;
   const PublishedVersion first = federation.publish("har", 1, 0);
   const PublishedVersion second = federation.publish("har", 2, 1);
+  TestDevice* reporting = nullptr;
   FakeServer server(federation, {[&](Peer& peer) -> Task<> {
                       co_await peer.bring(first);
                       co_await peer.expect<wire::WorkRequest>();
                       const ScriptedOffer work{.max_examples = 0};
                       co_await peer.offer(work);
+                      reporting->events.wait_for(Kind::trouble);
                       co_await peer.notice(second);
                       co_await peer.serve(second, 1);
                       const Received request = co_await peer.expect<wire::WorkRequest>();
                       CHECK(request.as<wire::WorkRequest>().version() == 2);
                     }});
   TestDevice device(federation, server.endpoint());
+  reporting = &device;
   device.add_examples(10);
   Agent agent(device.parts(), true);
   agent.start();
