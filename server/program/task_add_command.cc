@@ -13,6 +13,7 @@
 #include "server/program/contract_options.h"
 #include "server/program/plan_options.h"
 #include "server/strategy/exact_fold.h"
+#include "server/strategy/strategy.h"
 
 namespace fl::server {
 namespace {
@@ -38,6 +39,14 @@ void check_resolution(const RoundPlan& plan) {
   sentence << "the mean of a round's updates would be resolved to " << mean_resolution(plan)
            << " only, where 2^-28 is needed; lower round.goal, round.max-examples or round.max-delta";
   throw UsageError(sentence.str());
+}
+
+void check_strategy(const Arguments& arguments, const RoundPlan& plan) {
+  try {
+    make_strategy(plan.strategy);
+  } catch (const Error& error) {
+    throw UsageError(arguments.where("round.strategy") + ": " + error.what());
+  }
 }
 
 void check_that_it_is_new(const ServerHome& home, const std::string& name) {
@@ -95,6 +104,7 @@ NewTask prepare(const Arguments& arguments, const ServerHome& home) {
   task.name = arguments.text("NAME");
   task.plan = plan_of(arguments);
   task.contract = contract_of(arguments);
+  check_strategy(arguments, task.plan.round);
   check_resolution(task.plan.round);
   check_that_it_is_new(home, task.name);
   const std::shared_ptr<Engine> engine = load_engine();

@@ -176,6 +176,8 @@ TEST_CASE("a task that is not described well is refused before a model is opened
   CHECK(contains(
       refused({"--architecture", "cnn1d", "--round.max-delta", "1e6", "--round.max-examples", "500000000"}),
       "2^-28"));
+  CHECK(contains(refused({"--architecture", "cnn1d", "--round.strategy", "fedsgd"}),
+                 "--round.strategy: strategy 'fedsgd' is unknown; the known strategy is fedavg"));
   CHECK(contains(refused({"--architecture", "cnn1d", "--round.gaol", "3"}), "did you mean --round.goal?"));
   const std::string file = (made.folder / "har.ini").string();
   std::ofstream(file) << "[round]\ngoal = 3\ngaol = 4\n";
