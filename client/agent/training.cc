@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "client/agent/describe.h"
 #include "common/base/error.h"
 #include "common/model/finite.h"
 
@@ -49,8 +50,8 @@ void require_acceptable(const Weights& delta, const Layout& layout, float max_de
                                   [&](const LayoutEntry& each) { return *found < each.offset + each.count; });
   throw Error(ErrorCode::invalid_data, "training changed " +
                                            (entry == entries.end() ? "a weight" : entry->name) + " by " +
-                                           std::to_string(delta[*found]) + ", the task allows " +
-                                           std::to_string(max_delta) + "; the update is not sent");
+                                           short_number(delta[*found]) + ", the task allows " +
+                                           short_number(max_delta) + "; the update is not sent");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <sstream>
 #include <unordered_set>
 
 #include "common/base/error.h"
@@ -10,6 +11,10 @@
 
 namespace fl {
 namespace {
+
+// With any more or less, values of ordinary size would leave the range of fp32.
+constexpr double smallest_scale = 1e-30;
+constexpr double largest_scale = 1e30;
 
 [[noreturn]] void refuse(const std::string& sentence) {
   throw Error(ErrorCode::invalid_argument, sentence);
@@ -80,9 +85,12 @@ void check_scale(const DataContract& data) {
            std::to_string(data.columns.size()) + " columns, it must have one for each or none");
   }
   for (std::size_t i = 0; i < data.scale.size(); ++i) {
-    if (!std::isfinite(data.scale[i]) || data.scale[i] == 0.0) {
-      refuse("the data's scale for the column " + in_quotes(data.columns[i]) + " is " +
-             std::to_string(data.scale[i]) + ", it must be finite and not 0");
+    const double magnitude = std::abs(data.scale[i]);
+    if (!(magnitude >= smallest_scale && magnitude <= largest_scale)) {
+      std::ostringstream sentence;
+      sentence << "the data's scale for the column " << in_quotes(data.columns[i]) << " is " << data.scale[i]
+               << ", its magnitude must be from " << smallest_scale << " to " << largest_scale;
+      refuse(sentence.str());
     }
   }
 }

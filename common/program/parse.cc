@@ -6,6 +6,7 @@
 #include <boost/program_options.hpp>
 
 #include "common/base/files.h"
+#include "common/base/text.h"
 #include "common/program/arguments.h"
 #include "common/program/nearest.h"
 
@@ -14,6 +15,8 @@ namespace {
 
 namespace po = boost::program_options;
 using Kind = Option::Kind;
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";  // which some editors begin a file with
 
 bool is_by_place(const Option& option) {
   return option.kind == Kind::argument || option.kind == Kind::arguments;
@@ -41,6 +44,13 @@ std::vector<std::string> names_of(const Options& options) {
   for (const Option& option : options.all()) {
     if (!is_by_place(option)) names.push_back(option.name);
   }
+  return names;
+}
+
+/// A file names no file.
+std::vector<std::string> names_in_file(const Options& options) {
+  std::vector<std::string> names = names_of(options);
+  std::erase(names, "config");
   return names;
 }
 
@@ -97,24 +107,27 @@ po::parsed_options parse_lines(const std::filesystem::path& file, const std::str
   } catch (const po::invalid_config_file_syntax& error) {
     const std::string token = error.tokens();
     const std::size_t line = line_where(text, [&](const std::string&, const std::string& content) {
-      return !content.empty() && !content.starts_with('#') && !content.starts_with('[') &&
+      const bool is_section = content.starts_with('[') && content.find(']') != std::string::npos;
+      return !content.empty() && !content.starts_with('#') && !is_section &&
              content.find('=') == std::string::npos && content.find(token) != std::string::npos;
     });
-    throw UsageError(file.string() + ":" + std::to_string(line) + ": '" + token +
-                     "' is no setting; a line reads \"name = value\"");
+    throw UsageError(file.string() + ":" + std::to_string(line) + ": " + in_quotes(token) +
+                     " is no setting; a line reads \"name = value\", or \"[section]\"");
   } catch (const po::error& error) {
     throw UsageError(file.string() + ": " + error.what());
   }
 }
 
 std::string in_file(const std::filesystem::path& file, std::size_t line, const std::string& key) {
-  return file.string() + ":" + std::to_string(line) + ": " + key;
+  const std::string quoted = in_quotes(key);  // without its quotes
+  return file.string() + ":" + std::to_string(line) + ": " + quoted.substr(1, quoted.size() - 2);
 }
 
 }  // namespace
 
 Arguments parse_file(const Options& options, const std::filesystem::path& file) {
-  const std::string text = read_text_file(file, std::size_t{1} << 20U);
+  std::string text = read_text_file(file, std::size_t{1} << 20U);
+  if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
   Arguments arguments;
   arguments.options_ = options;
   for (const po::option& setting : parse_lines(file, text).options) {
@@ -122,7 +135,7 @@ Arguments parse_file(const Options& options, const std::filesystem::path& file) 
     const Option* option = options.find(key);
     if (option == nullptr || is_by_place(*option) || key == "config") {
       throw UsageError(in_file(file, line_of_key(text, key, 0), key) + ": unknown setting" +
-                       did_you_mean(key, names_of(options)));
+                       did_you_mean(key, names_in_file(options)));
     }
     const std::size_t line = line_of_key(text, key, arguments.texts(key).size());
     auto& given = arguments.given(key, in_file(file, line, key));

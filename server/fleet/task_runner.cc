@@ -69,9 +69,23 @@ TaskRunner::TaskRunner(const Parts& parts, TaskRecord task)
 TaskRunner::~TaskRunner() = default;
 
 void TaskRunner::start() {
+  require_blobs();
   take_up_round();
   parts_.spool.keep_only(task_.name, round_->number());
   let_time_pass();
+}
+
+void TaskRunner::require_blobs() const {
+  for (const Digest& hash : {task_.archive_hash, latest_.weights_hash}) {
+    const Part needed = part(hash).value();
+    std::error_code missing;
+    const std::uintmax_t bytes = std::filesystem::file_size(needed.path, missing);
+    if (!missing && bytes == needed.length) continue;
+    throw Error(ErrorCode::invalid_data, "version " + std::to_string(latest_.version) + " of the task '" +
+                                             task_.name + "' needs " + needed.path.string() + ", which is " +
+                                             (missing ? "missing" : "not whole") +
+                                             "; restore it from a backup");
+  }
 }
 
 void TaskRunner::take_up_round() {

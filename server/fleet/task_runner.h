@@ -89,7 +89,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   TaskRunner(const Parts& parts, TaskRecord task);
   ~TaskRunner();
 
-  /// Takes up the round that was open when the server stopped, or opens the next. Call once.
+  /// Takes up the round that was open when the server stopped, or opens the next. Call once. Throws
+  /// Error(invalid_data) where the archive or the newest weights are missing from the disk.
   void start();
   /// No timer and no new round any more.
   void stop();
@@ -115,6 +116,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
  private:
   struct Fold;
 
+  void require_blobs() const;
   void take_up_round();
   bool resume_round();
   void open_round(std::uint64_t number);

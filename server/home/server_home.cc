@@ -74,6 +74,15 @@ class Scaffold {
   std::filesystem::path path_;
 };
 
+/// SQLite would take a missing or an empty file for a new ledger.
+void check_ledger(const std::filesystem::path& ledger) {
+  std::error_code missing;
+  const std::uintmax_t bytes = std::filesystem::file_size(ledger, missing);
+  if (missing.value() == EACCES || (!missing && bytes > 0)) return;
+  throw Error(ErrorCode::invalid_data, ledger.string() + " is " + (missing ? "missing" : "empty") +
+                                           "; restore the server's home from a backup");
+}
+
 void refuse_if_taken(const std::filesystem::path& folder) {
   std::error_code ignored;
   if (std::filesystem::exists(folder / settings_file, ignored)) {
@@ -120,6 +129,8 @@ void furnish(const std::filesystem::path& folder, const ServerConfig& config, Ti
 ServerHome ServerHome::create(const std::filesystem::path& folder, const ServerConfig& config,
                               Timestamp now) {
   check_settings(config);
+  if (folder.empty())
+    throw Error(ErrorCode::invalid_argument, "the server's home has an empty name; name a folder");
   refuse_if_taken(folder);
   Scaffold scaffold(folder);
   furnish(scaffold.path(), config, now);
@@ -134,7 +145,9 @@ ServerHome ServerHome::open(const std::filesystem::path& folder) {
     throw Error(ErrorCode::not_found, "there is no server's home in " + folder.string() +
                                           "; 'fl-server init " + folder.string() + "' makes one");
   }
-  return {folder, read_settings(settings)};
+  ServerConfig config = read_settings(settings);
+  check_ledger(folder / "ledger.db");
+  return {folder, std::move(config)};
 }
 
 ServerHome ServerHome::listening_on(net::Endpoint listen) const {

@@ -5,7 +5,10 @@
 #include <cctype>
 #include <string_view>
 
+#include <boost/asio/ip/address.hpp>
+
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "common/program/arguments.h"
 #include "common/program/nearest.h"
 
@@ -35,6 +38,7 @@ void read_number(const program::Arguments& given, const std::string& name, std::
 constexpr std::int64_t most_connections = 1'000'000;
 constexpr std::int64_t most_transfers = 1024;
 constexpr std::int64_t most_days = 3650;
+constexpr std::size_t most_host_bytes = 64;
 
 [[noreturn]] void refuse(const std::string& sentence) {
   throw Error(ErrorCode::invalid_argument, sentence);
@@ -47,10 +51,35 @@ void check_range(const char* name, std::int64_t value, std::int64_t max) {
   }
 }
 
+bool is_dns_name(const std::string& name) {
+  const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_'; };
+  const auto ends_well = [](unsigned char c) { return std::isalnum(c) != 0; };
+  return !name.empty() && std::all_of(name.begin(), name.end(), fits) &&
+         ends_well(static_cast<unsigned char>(name.front())) &&
+         ends_well(static_cast<unsigned char>(name.back())) && name.find("..") == std::string::npos;
+}
+
+void check_host(const std::string& host) {
+  if (host.size() > most_host_bytes) {
+    refuse("host = " + in_quotes(host) + " is longer than " + std::to_string(most_host_bytes) +
+           " bytes, the most that a certificate can name");
+  }
+  boost::system::error_code no_address;
+  const auto address = boost::asio::ip::make_address(host, no_address);
+  if (no_address && !is_dns_name(host)) {
+    refuse("host = " + in_quotes(host) + " is neither a DNS name nor an IP address");
+  }
+  if (!no_address && address.is_unspecified()) {
+    refuse("host = " + host +
+           " stands for every address of this machine, under which no device can reach it; " +
+           "give one of them, or a DNS name");
+  }
+}
+
 void check_log_level(const std::string& level) {
   const auto& known = log_levels();
   if (std::find(known.begin(), known.end(), level) != known.end()) return;
-  refuse("log-level = '" + level + "' is none of trace, debug, info, warn, error, off" +
+  refuse("log-level = " + in_quotes(level) + " is none of trace, debug, info, warn, error, off" +
          program::did_you_mean(level, known));
 }
 
@@ -62,14 +91,7 @@ std::string setting(const std::string& comment, const std::string& name, const s
 
 void check_settings(const ServerConfig& config) {
   if (config.listen.host.empty()) refuse("listen has no address; it reads ADDRESS:PORT, as 0.0.0.0:7443");
-  const bool host_is_good =
-      !config.public_host.empty() && config.public_host.size() <= 253 &&
-      std::all_of(config.public_host.begin(), config.public_host.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '.' || c == '-' || c == ':' || c == '_';
-      });
-  if (!host_is_good) {
-    refuse("host = '" + config.public_host + "' is neither a DNS name nor an IP address");
-  }
+  check_host(config.public_host);
   check_range("max-connections", config.max_connections, most_connections);
   check_range("max-transfers", config.max_transfers, most_transfers);
   check_range("device-certificate-days", config.device_certificate_days, most_days);
@@ -107,6 +129,10 @@ ServerConfig read_settings(const std::filesystem::path& file) {
     check_settings(config);
   } catch (const Error& error) {
     throw error.within(file.string());
+  }
+  // Not left to a default: an emptied file must not open a server to every network.
+  for (const char* const name : {"listen", "host"}) {
+    if (!given.has(name)) refuse(file.string() + ": the setting '" + name + "' is missing");
   }
   return config;
 }

@@ -50,6 +50,7 @@ std::string unescaped(std::string_view text) {
         result += '\\';
         break;
       case 'x':
+        if (text.size() < i + 3) throw UsageError(R"(after \x come two hexadecimal digits)");
         result += as_text(from_hex(text.substr(i + 1, 2)));
         i += 2;
         break;
@@ -96,6 +97,14 @@ std::vector<TensorSpec> specs_of(const Arguments& arguments, const std::string& 
   return specs;
 }
 
+/// Without the spaces around it, as the names in a file's first row are read.
+std::string one_column(const Arguments& arguments, const std::string& option) {
+  const std::vector<std::string> columns = arguments.list(option);
+  if (columns.size() == 1) return columns.front();
+  throw UsageError(arguments.where(option) + ": there are " + std::to_string(columns.size()) +
+                   " columns, it takes one");
+}
+
 DataContract data_of(const Arguments& arguments) {
   DataContract data;
   if (!arguments.has("data.format")) {
@@ -103,7 +112,7 @@ DataContract data_of(const Arguments& arguments) {
   }
   data.format = parsed(arguments, "data.format", data_format_from_name);
   if (arguments.has("data.columns")) data.columns = arguments.list("data.columns");
-  if (arguments.has("data.label")) data.label = arguments.text("data.label");
+  if (arguments.has("data.label")) data.label = one_column(arguments, "data.label");
   if (arguments.has("data.scale")) data.scale = arguments.numbers("data.scale");
   if (arguments.has("data.window")) data.window = arguments.integer("data.window", 1);
   // Windows that follow each other without overlap, unless it is said otherwise.

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "common/base/files.h"
+#include "common/data/targets.h"
 #include "common/engine/engine_module.h"
 #include "common/model/layout_json.h"
 #include "common/model/manifest.h"
@@ -150,6 +151,20 @@ void add(const ServerHome& home, const NewTask& task) {
   weights.keep();
 }
 
+/// A model may learn from examples that an app makes, of a shape that no file gives.
+std::string note_on_files(const TaskContract& contract) {
+  if (contract.inputs.size() > 1) return "";
+  try {
+    const TargetCodec files(contract);
+  } catch (const Error& error) {
+    return std::string(
+               "Note: its examples must come from the app, by the library; fl-client import cannot read them "
+               "from files: ") +
+           error.what() + "\n";
+  }
+  return "";
+}
+
 void print(const NewTask& task, const std::string& folder) {
   std::cout << "Added the task '" << task.name << "': " << task.layout.size() << " parameters in "
             << task.layout.entries().size() << " tensors, " << describe(task.contract.inputs.front().shape)
@@ -157,7 +172,8 @@ void print(const NewTask& task, const std::string& folder) {
             << name(task.contract.loss) << "\n"
             << "A round takes " << task.plan.round.goal << " updates; their mean is resolved to "
             << mean_resolution(task.plan.round) << "\n"
-            << "Next: fl-server run " << folder << ", and fl-server token " << folder << " for each device\n";
+            << note_on_files(task.contract) << "Next: fl-server run " << folder << ", and fl-server token "
+            << folder << " for each device\n";
 }
 
 int run(const Arguments& arguments) {

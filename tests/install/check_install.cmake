@@ -1,4 +1,4 @@
-# cmake -D build=FOLDER -D consumer=FOLDER -D scratch=FOLDER -D compiler=PROGRAM -D readme=FILE -P check_install.cmake
+# cmake -D build=FOLDER -D consumer=FOLDER -D scratch=FOLDER -D generator=NAME -D compiler=PROGRAM -D readme=FILE -P check_install.cmake
 
 function(run)
   execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
@@ -20,8 +20,8 @@ endfunction()
 file(REMOVE_RECURSE ${scratch})
 extract_example(${readme} ${scratch}/readme.cc)
 run(${CMAKE_COMMAND} --install ${build} --prefix ${scratch}/prefix)
-run(${CMAKE_COMMAND} -S ${consumer} -B ${scratch}/build -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=${compiler}
-    -D CMAKE_PREFIX_PATH=${scratch}/prefix -D readme_example=${scratch}/readme.cc)
+run(${CMAKE_COMMAND} -G ${generator} -S ${consumer} -B ${scratch}/build -D CMAKE_BUILD_TYPE=Release
+    -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_PREFIX_PATH=${scratch}/prefix -D readme_example=${scratch}/readme.cc)
 run(${CMAKE_COMMAND} --build ${scratch}/build)
 
 execute_process(COMMAND ${scratch}/build/app ${scratch}/no-such-home OUTPUT_VARIABLE said RESULT_VARIABLE status)

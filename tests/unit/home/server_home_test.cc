@@ -15,6 +15,7 @@
 
 using namespace fl;
 using namespace fl::server;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -53,6 +54,7 @@ std::size_t entries_in(const std::filesystem::path& folder) {
 /// A home whose settings file is `settings`.
 std::filesystem::path home_with(const test::TemporaryFolder& folder, std::string_view settings) {
   write_file_atomically(folder / "fl-server.ini", as_bytes(settings));
+  write_file_atomically(folder / "ledger.db", as_bytes("a ledger"));
   return folder.path();
 }
 
@@ -149,12 +151,53 @@ TEST_CASE("wrong settings are refused with file and line and key (I9)") {
   CHECK(contains(refused("log-level = loud\n"), "trace, debug, info, warn, error"));
   CHECK(contains(refused("host = a\nhost = b\n"), "fl-server.ini:2: host"));
   CHECK(contains(refused("what\n"), "fl-server.ini:1: 'what' is no setting"));
+  CHECK(contains(refused("wh\0at\n"sv), "fl-server.ini:1: 'wh\\x00at' is no setting"));
+  CHECK(contains(refused("host = x\n[listen\n"), "fl-server.ini:2: '[listen' is no setting"));
+  CHECK(contains(refused("\xEF\xBB\xBFhost = a\nhost = b\n"), "fl-server.ini:2: host"));
+}
+
+TEST_CASE("a server whose address is not said listens nowhere (I9)") {
+  const test::TemporaryFolder folder;
+  const auto refused = [&](std::string_view settings) {
+    return refusal(ErrorCode::invalid_argument, [&] { ServerHome::open(home_with(folder, settings)); });
+  };
+  CHECK(contains(refused(""), "the setting 'listen' is missing"));
+  CHECK(contains(refused("listen = 127.0.0.1:7\n"), "the setting 'host' is missing"));
+}
+
+TEST_CASE("a host under which no device can reach the server is refused (I9)") {
+  const test::TemporaryFolder folder;
+  for (const std::string& host :
+       {std::string("-"), std::string("."), std::string("a..b"), std::string("a\nb"), std::string("0.0.0.0"),
+        std::string("::"), std::string(65, 'a')}) {
+    ServerConfig config;
+    config.public_host = host;
+    CHECK(contains(
+        refusal(ErrorCode::invalid_argument, [&] { ServerHome::create(folder / "h", config, now()); }),
+        "host = "));
+  }
+  CHECK(entries_in(folder.path()) == 0);
+}
+
+TEST_CASE("a home without its ledger is refused rather than given an empty one (I9)") {
+  const test::TemporaryFolder folder;
+  ServerHome::create(folder / "h", ServerConfig(), now());
+  for (const bool gone : {false, true}) {
+    if (gone) {
+      std::filesystem::remove(folder / "h" / "ledger.db");
+    } else {
+      std::filesystem::resize_file(folder / "h" / "ledger.db", 0);
+    }
+    CHECK(
+        contains(refusal(ErrorCode::invalid_data, [&] { ServerHome::open(folder / "h"); }), "from a backup"));
+    CHECK(std::filesystem::exists(folder / "h" / "ledger.db") != gone);
+  }
 }
 
 TEST_CASE("settings that are left out have their defaults") {
   const test::TemporaryFolder folder;
-  const ServerHome home = ServerHome::open(home_with(folder, "host = example.org\n"));
-  CHECK(home.config().listen.text() == "0.0.0.0:7443");
+  const ServerHome home = ServerHome::open(home_with(folder, "listen = 127.0.0.1:7\nhost = example.org\n"));
+  CHECK(home.config().listen.text() == "127.0.0.1:7");
   CHECK(home.config().public_host == "example.org");
   CHECK(home.config().device_certificate_days == 30);
 }

@@ -58,7 +58,9 @@ TEST_CASE("a scale has a finite factor for each column or is left out (I9)") {
   CHECK(contains(refused(good, [](auto& data) { data.scale[1] = std::nan(""); }), "'y' is nan"));
   CHECK(contains(refused(good, [](auto& data) { data.scale[0] = std::numeric_limits<double>::infinity(); }),
                  "'x' is inf"));
-  CHECK(contains(refused(good, [](auto& data) { data.scale[2] = 0; }), "must be finite and not 0"));
+  CHECK(contains(refused(good, [](auto& data) { data.scale[2] = 0; }), "from 1e-30 to 1e+30"));
+  CHECK(contains(refused(good, [](auto& data) { data.scale[2] = 1e-46; }), "'z' is 1e-46"));
+  CHECK(contains(refused(good, [](auto& data) { data.scale[2] = -1e38; }), "'z' is -1e+38"));
   TaskContract contract = good;
   contract.data.scale.clear();
   CHECK_NOTHROW(contract.validate());

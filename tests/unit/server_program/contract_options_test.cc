@@ -35,7 +35,7 @@ TEST_CASE("inputs and outputs follow from the data and the labels and the loss")
   CHECK(windows.loss == Loss::cross_entropy);
   CHECK(windows.data.step == 8);
   const TaskContract table =
-      contract_from({"--data.format", "table", "--data.columns", "a, b,c", "--data.label", "y"});
+      contract_from({"--data.format", "table", "--data.columns", "a, b,c", "--data.label", " y "});
   CHECK(table.inputs.at(0).shape == Shape{-1, 3});
   CHECK(table.outputs.at(0).shape == Shape{-1, 1});
   CHECK(table.loss == Loss::mse);
@@ -82,6 +82,8 @@ TEST_CASE("contracts that do not hold together are refused with what is wrong (I
   CHECK(contains(refusal(joined(window_options(), {"--input.x", "FP99:2,8"})), "--input.x: "));
   CHECK(contains(refusal({"--data.format", "text", "--data.length", "5", "--data.alphabet", R"(ab\q)"}),
                  "backslash"));
+  CHECK(contains(refusal({"--data.format", "text", "--data.length", "5", "--data.alphabet", R"(ab\x)"}),
+                 "two hexadecimal digits"));
   CHECK(contains(refusal({"--data.format", "text", "--data.length", "5", "--data.alphabet", R"(ab\xZZ)"}),
                  "--data.alphabet: "));
 }
