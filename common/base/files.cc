@@ -117,6 +117,20 @@ void read_at(const FileDescriptor& file, std::uint64_t offset, std::span<std::by
   }
 }
 
+Digest sha256_of_file(const FileDescriptor& file, const std::filesystem::path& path) {
+  Sha256 running;
+  Bytes piece(std::size_t{1} << 20U);
+  std::uint64_t offset = 0;
+  while (true) {
+    const ssize_t count = ::pread(file.get(), piece.data(), piece.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_system_error(errno, "reading " + path.string());
+    if (count == 0) return running.finish();
+    running.update(ByteView(piece).first(static_cast<std::size_t>(count)));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path) {
   if (::fsync(file.get()) != 0) throw_system_error(errno, "syncing " + path.string());
 }
@@ -144,6 +158,11 @@ FileDraft::~FileDraft() {
 
 void FileDraft::write(ByteView content) {
   write_all(file_, content, path_);
+}
+
+void FileDraft::commit_as(const std::filesystem::path& path) {
+  path_ = path;
+  commit();
 }
 
 void FileDraft::commit() {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/base/bytes.h"
+#include "common/base/digest.h"
 
 namespace fl {
 
@@ -51,6 +52,9 @@ void write_all(const FileDescriptor& file, ByteView content, const std::filesyst
 void read_at(const FileDescriptor& file, std::uint64_t offset, std::span<std::byte> into,
              const std::filesystem::path& path);
 
+/// SHA-256 of all that a file holds, read in pieces; throws Error naming `path`.
+Digest sha256_of_file(const FileDescriptor& file, const std::filesystem::path& path);
+
 /// Waits until what was written is on the disk; throws Error naming `path`.
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
 
@@ -72,6 +76,8 @@ class FileDraft {
   /// Throws Error as the system fails, and then the old file is still there; but where syncing the folder
   /// fails, the new one is there already and a loss of power may bring the old one back.
   void commit();
+  /// The same at another path of the same folder, for a name that follows from what was written.
+  void commit_as(const std::filesystem::path& path);
 
  private:
   std::filesystem::path path_;

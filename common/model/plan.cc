@@ -125,6 +125,11 @@ void RoundPlan::validate() const {
   check_whole("max_examples", max_examples, 1, most_examples);
   check_from("max_delta", max_delta, 1e-30, 1e6);
   check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{64} << 30U);
+  if (server_learning_rate) check_above("server_learning_rate", *server_learning_rate, 0, 1000);
+  if (server_momentum) check_below("server_momentum", *server_momentum, 0, 1);
+  if (server_beta1) check_below("server_beta1", *server_beta1, 0, 1);
+  if (server_beta2) check_below("server_beta2", *server_beta2, 0, 1);
+  if (server_tau) check_from("server_tau", *server_tau, 1e-9, 1);
 }
 
 }  // namespace fl

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,13 @@ struct RoundPlan {
   std::uint64_t max_update_bytes = std::uint64_t{8}
                                    << 30U;  ///< [1, 64 GiB] The largest update, 4 bytes a parameter.
   std::uint64_t seed = 1;
+
+  // Of the strategy; which has which, and their defaults, is in docs/strategies.md.
+  std::optional<double> server_learning_rate;  ///< (0, 1000]
+  std::optional<double> server_momentum;       ///< [0, 1)
+  std::optional<double> server_beta1;          ///< [0, 1)
+  std::optional<double> server_beta2;          ///< [0, 1)
+  std::optional<double> server_tau;            ///< [1e-9, 1]
 
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
   void validate() const;

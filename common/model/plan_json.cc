@@ -26,18 +26,32 @@ boost::json::object json_of(const TrainingPlan& plan) {
           {"gradient_clip", plan.gradient_clip}};
 }
 
+/// Shows every setting that only some strategies have to `visit`, with its key.
+template <typename Settings, typename Visit>
+void visit_strategy(Settings& plan, Visit visit) {
+  visit("server_learning_rate", plan.server_learning_rate);
+  visit("server_momentum", plan.server_momentum);
+  visit("server_beta1", plan.server_beta1);
+  visit("server_beta2", plan.server_beta2);
+  visit("server_tau", plan.server_tau);
+}
+
 boost::json::object json_of(const RoundPlan& plan) {
-  return {{"strategy", plan.strategy},
-          {"rounds", plan.rounds},
-          {"goal", plan.goal},
-          {"minimum", plan.minimum},
-          {"over_selection", plan.over_selection},
-          {"selection_seconds", plan.selection_seconds},
-          {"deadline_seconds", plan.deadline_seconds},
-          {"max_examples", plan.max_examples},
-          {"max_delta", plan.max_delta},
-          {"max_update_bytes", plan.max_update_bytes},
-          {"seed", plan.seed}};
+  boost::json::object object{{"strategy", plan.strategy},
+                             {"rounds", plan.rounds},
+                             {"goal", plan.goal},
+                             {"minimum", plan.minimum},
+                             {"over_selection", plan.over_selection},
+                             {"selection_seconds", plan.selection_seconds},
+                             {"deadline_seconds", plan.deadline_seconds},
+                             {"max_examples", plan.max_examples},
+                             {"max_delta", plan.max_delta},
+                             {"max_update_bytes", plan.max_update_bytes},
+                             {"seed", plan.seed}};
+  visit_strategy(plan, [&object](const char* key, const std::optional<double>& setting) {
+    if (setting) object[key] = *setting;
+  });
+  return object;
 }
 
 TrainingPlan read_training(json::ObjectReader object) {
@@ -75,6 +89,10 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("max_delta", plan.max_delta);
   object.optional("max_update_bytes", plan.max_update_bytes);
   object.optional("seed", plan.seed);
+  visit_strategy(plan, [&object](const char* key, std::optional<double>& setting) {
+    object.know(key);
+    if (object.has(key)) object.required(key, setting.emplace());
+  });
   object.finish();
   return plan;
 }

@@ -1,19 +1,30 @@
 #include "server/fleet/round_fold.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <functional>
 #include <unistd.h>
-#include <vector>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
 #include "common/base/files.h"
 #include "common/model/finite.h"
 
 namespace fl::server {
+
+namespace asio = boost::asio;
+
 namespace {
 
 constexpr std::size_t piece_elements = std::size_t{256} << 10U;
+// Of each update at a time: with eight of them, and the sum, 320 KiB, which a core's own cache holds.
+constexpr std::size_t tile_elements = std::size_t{8} << 10U;
 
 /// Calls `visit` with the index of the first element and the elements of each piece, until it returns false.
 void for_each_piece(const std::filesystem::path& path,
@@ -59,27 +70,121 @@ std::optional<UpdateFault> check_update(const std::filesystem::path& delta, floa
   return fault;
 }
 
-void fold_update(const std::filesystem::path& delta, std::uint32_t weight, ExactFold& fold) {
-  std::size_t elements = 0;
-  for_each_piece(delta, [&](std::size_t first, std::span<const float> values) {
-    elements = first + values.size();
-    if (elements > fold.size()) return false;
-    fold.add(first, values, weight);
-    return true;
+/// With the file that holds it, as long as a pass takes.
+struct RoundFold::OpenUpdate {
+  SpooledUpdate update;
+  FileDescriptor file;
+};
+
+RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold sum)
+    : workers_(workers),
+      threads_(threads),
+      sum_(std::move(sum)),
+      strand_(asio::make_strand(workers.get_executor())),
+      idle_(strand_, asio::steady_timer::time_point::max()) {}
+
+RoundFold::~RoundFold() = default;
+
+void RoundFold::add(SpooledUpdate update) {
+  asio::post(strand_, [self = shared_from_this(), update = std::move(update)]() mutable {
+    self->waiting_.push_back(std::move(update));
+    self->begin_pass();
   });
-  if (elements != fold.size()) {
-    throw Error(ErrorCode::invalid_data, delta.string() + " does not hold the " +
-                                             std::to_string(fold.size()) + " elements of the model");
-  }
-  fold.add_weight(weight);
 }
 
-Weights next_weights(const BlobStore& blobs, const Digest& base, const Layout& layout,
-                     const Strategy& strategy, const ExactFold& fold) {
-  const Weights weights = weights_from(blobs.get(base), layout.size());
-  Weights next(layout.size());
-  strategy.next_version(layout, weights, fold, next);
-  return next;
+asio::awaitable<const ExactFold*> RoundFold::sum() {
+  const auto self = shared_from_this();
+  auto wait = [](std::shared_ptr<RoundFold> fold) -> asio::awaitable<void> {
+    while (!fold->is_idle()) {
+      boost::system::error_code cancelled;
+      co_await fold->idle_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    }
+    if (fold->failure_) std::rethrow_exception(fold->failure_);
+  };
+  asio::awaitable<void> waiting = wait(self);
+  co_await asio::co_spawn(strand_, std::move(waiting), asio::use_awaitable);
+  co_return &self->sum_;
+}
+
+void RoundFold::begin_pass() {
+  if (ranges_left_ != 0 || waiting_.empty()) return;
+  try {
+    open_updates();
+  } catch (...) {
+    ranges_left_ = 1;
+    return end_range(std::current_exception());
+  }
+  // Whole tiles, so that only the last range has a remainder.
+  const std::size_t tiles = (sum_.size() + tile_elements - 1) / tile_elements;
+  const std::size_t ranges = std::clamp<std::size_t>(tiles, 1, threads_);
+  const std::size_t length = (tiles + ranges - 1) / ranges * tile_elements;
+  ranges_left_ = ranges;
+  for (std::size_t range = 0; range < ranges; ++range) {
+    const std::size_t first = std::min(range * length, sum_.size());
+    const std::size_t last = std::min(first + length, sum_.size());
+    asio::post(workers_, [self = shared_from_this(), first, last] {
+      std::exception_ptr failure;
+      try {
+        self->fold_range(first, last);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      asio::post(self->strand_, [self, failure] { self->end_range(failure); });
+    });
+  }
+}
+
+void RoundFold::open_updates() {
+  pass_.clear();
+  while (!waiting_.empty() && pass_.size() < widest_pass) {
+    SpooledUpdate update = std::move(waiting_.front());
+    waiting_.pop_front();
+    FileDescriptor file = open_file(update.delta, O_RDONLY);
+    const std::uintmax_t bytes = std::filesystem::file_size(update.delta);
+    if (bytes != sum_.size() * sizeof(float)) {
+      throw Error(ErrorCode::invalid_data, update.delta.string() + " does not hold the " +
+                                               std::to_string(sum_.size()) + " elements of the model");
+    }
+    if (update.unverified && sha256_of_file(file, update.delta) != *update.unverified) {
+      throw Error(
+          ErrorCode::invalid_data,
+          update.delta.string() + " does not hash to what was acknowledged; it was changed on the disk");
+    }
+    pass_.push_back({std::move(update), std::move(file)});
+  }
+}
+
+void RoundFold::fold_range(std::size_t first, std::size_t last) {
+  std::vector<float> tiles(pass_.size() * tile_elements);
+  std::vector<WeightedDelta> deltas;
+  for (const OpenUpdate& update : pass_) {
+    deltas.push_back({tiles.data() + deltas.size() * tile_elements, update.update.weight});
+  }
+  for (std::size_t at = first; at < last; at += tile_elements) {
+    const std::size_t count = std::min(tile_elements, last - at);
+    for (std::size_t i = 0; i < pass_.size(); ++i) {
+      const auto tile = std::span(tiles).subspan(i * tile_elements, count);
+      read_at(pass_[i].file, at * sizeof(float), std::as_writable_bytes(tile), pass_[i].update.delta);
+    }
+    if (!sum_.add(at, count, deltas)) {
+      throw Error(ErrorCode::invalid_data,
+                  "an update that had been checked holds NaN, infinity or more than " +
+                      std::to_string(sum_.max_delta()) + " now; it was changed on the disk");
+    }
+  }
+}
+
+void RoundFold::end_range(const std::exception_ptr& failure) {
+  if (failure && !failure_) failure_ = failure;
+  if (--ranges_left_ != 0) return;
+  if (failure_) {
+    waiting_.clear();
+  } else {
+    for (const OpenUpdate& update : pass_) sum_.add_weight(update.update.weight);
+  }
+  pass_.clear();
+  begin_pass();
+  if (is_idle()) idle_.cancel();
 }
 
 }  // namespace fl::server

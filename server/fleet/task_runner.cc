@@ -13,7 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/net/run_on.h"
-#include "server/fleet/round_fold.h"
+#include "server/fleet/next_version.h"
 
 namespace fl::server {
 
@@ -27,6 +27,8 @@ constexpr Milliseconds settle_time{50};
 constexpr std::chrono::seconds commit_retry{5};
 // Until a round is taken up again whose events the ledger could not record.
 constexpr std::chrono::seconds recovery_time{5};
+// Of the workers, for one pass over the updates of a task.
+constexpr std::size_t fold_threads = 2;
 constexpr const char* disk_trouble = "the server has trouble with its disk";
 // Until a device asks again once a task has made all of its rounds.
 constexpr Milliseconds rest_retry{300'000};
@@ -46,22 +48,12 @@ void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
 
 }  // namespace
 
-/// The fold of the open round. Touched on the fold strand only, but for its making.
-struct TaskRunner::Fold {
-  Fold(std::size_t elements, double quantum_of_round)
-      : quantum(quantum_of_round), sum(elements, quantum_of_round) {}
-  double quantum;
-  ExactFold sum;
-  std::optional<std::string> failure;  ///< Why an update could not be added.
-};
-
 TaskRunner::TaskRunner(const Parts& parts, TaskRecord task)
     : parts_(parts),
       task_(std::move(task)),
       layout_hash_(task_.layout.hash()),
-      strategy_(make_strategy(task_.plan.round.strategy)),
+      strategy_(make_strategy(task_.plan)),
       latest_(parts_.ledger.latest_version(task_.name)),
-      fold_strand_(asio::make_strand(parts_.workers.get_executor())),
       wake_(parts_.context),
       settle_(parts_.context),
       retry_(parts_.context) {}
@@ -114,7 +106,7 @@ bool TaskRunner::resume_round() {
   }
   round_ = std::make_unique<Round>(
       Round::resume(open->round, task_.plan.round, parts_.clock.now(), cohort, accepted, refused));
-  make_fold(open->quantum);
+  quantum_ = open->quantum;
   refold();
   parts_.log->info("task {} round {}: goes on after a restart with {} of {} updates", task_.name, open->round,
                    accepted.size(), task_.plan.round.goal);
@@ -244,7 +236,8 @@ void TaskRunner::act(const BeginTraining& begin) {
   record.opened = parts_.clock.now();
   record.deadline = begin.deadline;
   parts_.ledger.begin_round(record, begin.cohort);
-  make_fold(record.quantum);
+  quantum_ = record.quantum;
+  fold_ = make_fold();
   parts_.log->info("task {} round {}: {} devices selected, from version {}", task_.name, record.round,
                    begin.cohort.size(), latest_.version);
 }
@@ -339,7 +332,7 @@ asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate in
     co_return Verdict{fault->outcome, fault->sentence};
   }
   record(update, ParticipantState::accepted, "");
-  fold_later(update.device, update.hash, update.record.examples);
+  fold_->add(spooled(update.device, update.hash, update.record.examples));
   apply(round_->update_accepted(update.device));
   co_return verdict;
 }
@@ -365,34 +358,41 @@ double TaskRunner::quantum() const {
   return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), static_cast<float>(plan.max_delta));
 }
 
-void TaskRunner::make_fold(double quantum) {
-  fold_ = std::make_shared<Fold>(task_.layout.size(), quantum);
+std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
+  const auto bound = static_cast<float>(task_.plan.round.max_delta);
+  return std::make_shared<RoundFold>(parts_.workers, fold_threads,
+                                     ExactFold(task_.layout.size(), quantum_, bound));
 }
 
-void TaskRunner::fold_later(const std::string& device, const Digest& hash, std::uint32_t examples) {
-  const std::filesystem::path delta = parts_.spool.path(task_.name, round_->number(), device, hash);
-  asio::post(fold_strand_, [fold = fold_, delta, weight = strategy_->weight(examples)] {
-    if (fold->failure) return;
-    try {
-      fold_update(delta, weight, fold->sum);
-    } catch (const std::exception& error) {
-      fold->failure = error.what();
-    }
-  });
+SpooledUpdate TaskRunner::spooled(const std::string& device, const Digest& hash,
+                                  std::uint32_t examples) const {
+  return {parts_.spool.path(task_.name, round_->number(), device, hash), strategy_->weight(examples), {}};
 }
 
 asio::awaitable<void> TaskRunner::aggregate() {
   for (bool again = false; !stopped_; again = true) {
+    std::shared_ptr<RoundFold> fold;  // held, whatever happens to the round meanwhile
+    const ExactFold* sum = nullptr;
     std::optional<VersionRecord> version;
     std::string failure;
+    bool damaged = false;
     try {
       if (again) refold();
-      version = co_await make_version();
+      fold = fold_;
+      sum = co_await fold->sum();
+      version = co_await make_version(*sum);
+    } catch (const Error& error) {
+      failure = error.what();
+      damaged = sum == nullptr && error.code() == ErrorCode::invalid_data;
     } catch (const std::exception& error) {  // also when memory runs out
       failure = error.what();
     }
     if (version) {
       publish(*version);
+      co_return;
+    }
+    if (damaged) {
+      apply(round_->failed("an acknowledged update can no longer be read: " + failure));
       co_return;
     }
     parts_.log->error("task {} round {}: the new version could not be written and will be tried again: {}",
@@ -403,22 +403,21 @@ asio::awaitable<void> TaskRunner::aggregate() {
   }
 }
 
-asio::awaitable<VersionRecord> TaskRunner::make_version() {
-  // On the fold's strand, and so after every update that counts has been folded.
-  auto average = [this, fold = fold_, base = latest_.weights_hash] {
-    if (fold->failure) throw Error(ErrorCode::unavailable, *fold->failure);
-    const Weights weights = next_weights(parts_.blobs, base, task_.layout, *strategy_, fold->sum);
-    return store_weights(parts_.blobs, task_.layout, weights);
+asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
+  auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash}] {
+    return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum);
   };
-  const Digest next = co_await net::run_on(fold_strand_, std::move(average));
+  const RoundResult next = co_await net::run_on(parts_.workers.get_executor(), std::move(average));
   co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
 }
 
 void TaskRunner::refold() {
-  make_fold(fold_->quantum);
+  fold_ = make_fold();
   for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
-    if (device.state == ParticipantState::accepted)
-      fold_later(device.device, device.update_hash, device.examples);
+    if (device.state != ParticipantState::accepted) continue;
+    SpooledUpdate update = spooled(device.device, device.update_hash, device.examples);
+    update.unverified = device.update_hash;
+    fold_->add(std::move(update));
   }
 }
 

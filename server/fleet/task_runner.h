@@ -10,12 +10,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 
 #include "common/base/clock.h"
 #include "protocol/message.h"
+#include "server/fleet/round_fold.h"
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/update_spool.h"
@@ -114,8 +114,6 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   boost::asio::awaitable<Verdict> take(Announcement update, IncomingUpdate incoming);
 
  private:
-  struct Fold;
-
   void require_blobs() const;
   void take_up_round();
   bool resume_round();
@@ -134,14 +132,14 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Abandon& abandon);
   bool is_let_in(const std::string& device) const;
   void record(Announcement& update, ParticipantState state, const std::string& reason);
-  void fold_later(const std::string& device, const Digest& hash, std::uint32_t examples);
+  SpooledUpdate spooled(const std::string& device, const Digest& hash, std::uint32_t examples) const;
   boost::asio::awaitable<void> aggregate();
-  boost::asio::awaitable<VersionRecord> make_version();
+  boost::asio::awaitable<VersionRecord> make_version(const ExactFold& sum);
   void refold();
   void clear_spool(std::uint64_t round);
   bool finished() const;
   void publish(const VersionRecord& version);
-  void make_fold(double quantum);
+  std::shared_ptr<RoundFold> make_fold() const;
   double quantum() const;
 
   Parts parts_;
@@ -150,9 +148,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   std::unique_ptr<Strategy> strategy_;
   VersionRecord latest_;
   std::unique_ptr<Round> round_;
-  std::shared_ptr<Fold> fold_;
+  double quantum_ = 0.0;  ///< Of the open round.
+  std::shared_ptr<RoundFold> fold_;
   std::map<std::string, TaskListener*> listeners_;
-  boost::asio::strand<boost::asio::thread_pool::executor_type> fold_strand_;
   boost::asio::steady_timer wake_;
   boost::asio::steady_timer settle_;
   boost::asio::steady_timer retry_;

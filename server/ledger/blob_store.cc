@@ -7,6 +7,20 @@
 
 namespace fl::server {
 
+BlobDraft::BlobDraft(const BlobStore& blobs)
+    : folder_(blobs.folder_), file_(folder_ / "draft", FileMode::secret) {}
+
+void BlobDraft::write(ByteView piece) {
+  file_.write(piece);
+  running_.update(piece);
+}
+
+Digest BlobDraft::commit() {
+  const Digest digest = running_.finish();
+  file_.commit_as(folder_ / digest.hex());
+  return digest;
+}
+
 BlobStore::BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {
   make_private_folder(folder_);
 }

@@ -4,6 +4,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/digest.h"
+#include "common/base/files.h"
 
 namespace fl::server {
 
@@ -25,7 +26,25 @@ class BlobStore {
   void remove(const Digest& digest);
 
  private:
+  friend class BlobDraft;
+
   std::filesystem::path folder_;
+};
+
+/// A blob that is written piece by piece, for one larger than memory should hold. It is there from commit()
+/// on; without that, the destructor leaves nothing behind. One thread at a time.
+class BlobDraft {
+ public:
+  /// All throw Error as the disk fails.
+  explicit BlobDraft(const BlobStore& blobs);
+  void write(ByteView piece);
+  /// Durable when it returns. Only the destructor may follow.
+  Digest commit();
+
+ private:
+  std::filesystem::path folder_;
+  FileDraft file_;
+  Sha256 running_;
 };
 
 }  // namespace fl::server

@@ -69,8 +69,12 @@ double Query::number_or(double otherwise) {
 }
 
 Digest Query::digest() {
+  return optional_digest().value_or(Digest());
+}
+
+std::optional<Digest> Query::optional_digest() {
   const SQLite::Column column = next();
-  if (column.isNull()) return {};
+  if (column.isNull()) return std::nullopt;
   return Digest::from_bytes(
       {static_cast<const std::byte*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())});
 }

@@ -59,6 +59,7 @@ class Query {
   bool truth() { return next().getInt() != 0; }
   /// Zeros for null.
   Digest digest();
+  std::optional<Digest> optional_digest();
   Signature signature();
 
  private:

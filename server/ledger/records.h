@@ -46,6 +46,8 @@ struct VersionRecord {
   SignedManifest manifest;
   Digest weights_hash;
   Timestamp published{};
+  /// What the strategy carries to the next round, a blob; nothing where it carries nothing, or starts anew.
+  std::optional<Digest> state_hash;
 };
 
 enum class RoundState : std::uint8_t { open, committed, abandoned };

@@ -89,7 +89,11 @@ CREATE TABLE participants (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array migrations_so_far{first_schema};
+// What the strategy carries from version to version.
+constexpr Migration strategy_state =
+    "ALTER TABLE versions ADD COLUMN state_hash BLOB CHECK (state_hash IS NULL OR length(state_hash) = 32);";
+
+constexpr std::array migrations_so_far{first_schema, strategy_state};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

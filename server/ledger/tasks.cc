@@ -27,6 +27,7 @@ VersionRecord read_version(Query& row) {
   version.manifest.signature = row.signature();
   version.weights_hash = row.digest();
   version.published = row.moment();
+  version.state_hash = row.optional_digest();
   return version;
 }
 
@@ -42,11 +43,12 @@ void insert_task(SQLite::Database& connection, const TaskRecord& task) {
 }  // namespace
 
 void insert_version(SQLite::Database& connection, const VersionRecord& version) {
-  Query(connection,
-        "INSERT INTO versions (task, version, round, manifest, signature, weights_hash, published) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        version.task, version.version, version.round, version.manifest.text,
-        ByteView(version.manifest.signature), version.weights_hash, version.published)
+  Query(
+      connection,
+      "INSERT INTO versions (task, version, round, manifest, signature, weights_hash, published, state_hash) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      version.task, version.version, version.round, version.manifest.text,
+      ByteView(version.manifest.signature), version.weights_hash, version.published, version.state_hash)
       .run();
 }
 
@@ -76,7 +78,7 @@ std::vector<TaskRecord> Ledger::tasks() const {
 VersionRecord Ledger::latest_version(const std::string& task) const {
   std::optional<VersionRecord> latest = database_->find(
       read_version,
-      "SELECT task, version, round, manifest, signature, weights_hash, published FROM versions "
+      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash FROM versions "
       "WHERE task = ? ORDER BY version DESC LIMIT 1",
       task);
   if (!latest) throw Error(ErrorCode::not_found, "there is no task '" + task + "'");
@@ -84,10 +86,11 @@ VersionRecord Ledger::latest_version(const std::string& task) const {
 }
 
 std::optional<VersionRecord> Ledger::version(const std::string& task, std::uint64_t version) const {
-  return database_->find(read_version,
-                         "SELECT task, version, round, manifest, signature, weights_hash, published "
-                         "FROM versions WHERE task = ? AND version = ?",
-                         task, version);
+  return database_->find(
+      read_version,
+      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash "
+      "FROM versions WHERE task = ? AND version = ?",
+      task, version);
 }
 
 std::vector<VersionRecord> Ledger::versions(const std::string& task) const {
@@ -96,10 +99,11 @@ std::vector<VersionRecord> Ledger::versions(const std::string& task) const {
 
 std::vector<VersionRecord> Ledger::versions(const std::string& task, std::uint64_t after,
                                             std::uint32_t limit) const {
-  return database_->list(read_version,
-                         "SELECT task, version, round, manifest, signature, weights_hash, published "
-                         "FROM versions WHERE task = ? AND version > ? ORDER BY version LIMIT ?",
-                         task, after, limit);
+  return database_->list(
+      read_version,
+      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash "
+      "FROM versions WHERE task = ? AND version > ? ORDER BY version LIMIT ?",
+      task, after, limit);
 }
 
 }  // namespace fl::server

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <concepts>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -35,7 +36,14 @@ void visit_training(TrainingPlan& plan, Visit visit) {
 
 template <typename Visit>
 void visit_round(RoundPlan& plan, Visit visit) {
-  visit("round.strategy", "NAME", "how updates become the next version", plan.strategy);
+  visit("round.strategy", "NAME",
+        "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi or fedadam",
+        plan.strategy);
+  visit("round.server-learning-rate", "RATE", "of the step that the server takes", plan.server_learning_rate);
+  visit("round.server-momentum", "M", "of fedavgm", plan.server_momentum);
+  visit("round.server-beta1", "B", "of fedadagrad, fedyogi and fedadam", plan.server_beta1);
+  visit("round.server-beta2", "B", "of fedyogi and fedadam", plan.server_beta2);
+  visit("round.server-tau", "T", "of fedadagrad, fedyogi and fedadam", plan.server_tau);
   visit("round.rounds", "N", "how many rounds to make; 0: no end", plan.rounds);
   visit("round.goal", "N", "updates that complete a round", plan.goal);
   visit("round.minimum", "N", "updates that suffice at the deadline; at most the goal", plan.minimum);
@@ -68,10 +76,18 @@ std::string text_of(double value) {
   return text.str();
 }
 
+/// What a strategy has its own default for.
+std::string text_of(const std::optional<double>& value) {
+  return value ? text_of(*value) : "";
+}
+
 void read(const Arguments& given, const char* name, std::string& out) {
   out = given.text(name);
 }
 void read(const Arguments& given, const char* name, double& out) {
+  out = given.number(name);
+}
+void read(const Arguments& given, const char* name, std::optional<double>& out) {
   out = given.number(name);
 }
 void read(const Arguments& given, const char* name, Optimizer& out) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <sstream>
 
@@ -42,11 +43,13 @@ void check_resolution(const RoundPlan& plan) {
   throw UsageError(sentence.str());
 }
 
-void check_strategy(const Arguments& arguments, const RoundPlan& plan) {
+void check_strategy(const Plan& plan) {
   try {
-    make_strategy(plan.strategy);
+    make_strategy(plan);
   } catch (const Error& error) {
-    throw UsageError(arguments.where("round.strategy") + ": " + error.what());
+    std::string sentence = error.what();
+    std::replace(sentence.begin(), sentence.end(), '_', '-');  // as options are spelled
+    throw UsageError("--round.strategy: " + sentence);
   }
 }
 
@@ -105,7 +108,7 @@ NewTask prepare(const Arguments& arguments, const ServerHome& home) {
   task.name = arguments.text("NAME");
   task.plan = plan_of(arguments);
   task.contract = contract_of(arguments);
-  check_strategy(arguments, task.plan.round);
+  check_strategy(task.plan);
   check_resolution(task.plan.round);
   check_that_it_is_new(home, task.name);
   const std::shared_ptr<Engine> engine = load_engine();

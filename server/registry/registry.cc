@@ -34,6 +34,11 @@ void check_size(const TaskRecord& task) {
                                                " bytes, max_update_bytes allows " + std::to_string(most));
 }
 
+void check_blob(const BlobStore& blobs, const std::string& what, const Digest& hash) {
+  if (blobs.contains(hash)) return;
+  throw Error(ErrorCode::not_found, "the " + what + " " + hash.hex() + " is not in the blob store");
+}
+
 TaskRecord known_task(const Ledger& ledger, const std::string& name) {
   std::optional<TaskRecord> task = ledger.task(name);
   if (!task) throw Error(ErrorCode::not_found, "there is no task '" + name + "'");
@@ -71,14 +76,14 @@ VersionRecord Registry::add_task(const TaskRecord& task, std::span<const float> 
   return first;
 }
 
-VersionRecord Registry::commit_round(const std::string& task, std::uint64_t round, const Digest& weights,
+VersionRecord Registry::commit_round(const std::string& task, std::uint64_t round, const RoundResult& result,
                                      Timestamp now) {
   const TaskRecord record = known_task(ledger_, task);
-  if (!blobs_.contains(weights)) {
-    throw Error(ErrorCode::not_found, "the weights " + weights.hex() + " are not in the blob store");
-  }
+  check_blob(blobs_, "weights", result.weights);
+  if (result.state) check_blob(blobs_, "strategy's state", *result.state);
   const VersionRecord previous = ledger_.latest_version(task);
-  const VersionRecord next = make_version(record, weights, round, &previous, now);
+  VersionRecord next = make_version(record, result.weights, round, &previous, now);
+  next.state_hash = result.state;
   ledger_.commit_round(task, round, now, next);
   return next;
 }
@@ -95,7 +100,7 @@ VersionRecord Registry::make_version(const TaskRecord& task, const Digest& weigh
   manifest.layout_hash = task.layout.hash();
   if (previous != nullptr) manifest.previous = previous->manifest.hash();
   manifest.contract = task.contract;
-  return {task.name, manifest.version, round, sign(manifest, key_), manifest.weights_hash, now};
+  return {task.name, manifest.version, round, sign(manifest, key_), manifest.weights_hash, now, std::nullopt};
 }
 
 }  // namespace fl::server

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -11,6 +12,12 @@
 #include "server/ledger/ledger.h"
 
 namespace fl::server {
+
+/// What a round made: blobs of the next version's weights and of what the strategy carries on.
+struct RoundResult {
+  Digest weights;
+  std::optional<Digest> state;
+};
 
 /// Puts a version's weights into the blob store and returns their hash. Throws Error(invalid_argument) where
 /// they do not fit the layout or are not finite, and as BlobStore::put does. Any thread.
@@ -31,10 +38,10 @@ class Registry {
   /// the weights are not finite.
   VersionRecord add_task(const TaskRecord& task, std::span<const float> weights, Timestamp now);
 
-  /// Publishes the next version of a task, of weights that store_weights() took for its layout, as the result
-  /// of a round, committing the round in the same transaction. Throws Error as Ledger::commit_round does, and
-  /// not_found where the weights are not in the blob store; the round is then still open.
-  VersionRecord commit_round(const std::string& task, std::uint64_t round, const Digest& weights,
+  /// Publishes the next version of a task, of finite weights that fit its layout, as the result of a round,
+  /// committing the round in the same transaction. Throws Error as Ledger::commit_round does, and not_found
+  /// where a blob is not in the store; the round is then still open.
+  VersionRecord commit_round(const std::string& task, std::uint64_t round, const RoundResult& result,
                              Timestamp now);
 
   PublicKey public_key() const { return key_.public_key(); }

@@ -1,7 +1,9 @@
 #include "server/strategy/exact_fold.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 namespace fl::server {
 
@@ -19,16 +21,16 @@ double mean_resolution(const RoundPlan& plan) {
   return fold_quantum(plan.goal, plan.max_examples, static_cast<float>(plan.max_delta)) / 2.0;
 }
 
-void ExactFold::add(std::size_t first, std::span<const float> delta, std::uint32_t weight) {
-  const double factor = weight;
-  const double rounder = 0x1.8p52 * quantum_;
-  double* const sum = sum_.data() + first;
-  const float* const values = delta.data();
-  const std::size_t count = delta.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    const double term = factor * static_cast<double>(values[i]);  // exact: 24 bits by at most 2^29
-    sum[i] += (term + rounder) - rounder;
+bool ExactFold::add(std::size_t first, std::size_t count, std::span<const WeightedDelta> updates) {
+  std::uint32_t largest = 0;
+  while (!updates.empty()) {
+    const auto now = updates.first(std::min(updates.size(), widest_pass));
+    largest =
+        std::max(largest, fold_pass(sum_.data() + first, count, now.data(), now.size(), 0x1.8p52 * quantum_));
+    updates = updates.subspan(now.size());
   }
+  // The bits of magnitudes are in the order of what they stand for, with infinity and NaN last.
+  return largest <= std::bit_cast<std::uint32_t>(std::min(max_delta_, std::numeric_limits<float>::max()));
 }
 
 }  // namespace fl::server

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/model/plan.h"
+#include "server/strategy/fold_pass.h"
 
 namespace fl::server {
 
@@ -27,14 +28,20 @@ inline constexpr double coarsest_resolution = 0x1p-28;
 /// Holds 8 bytes per element, however many updates are added (I5).
 class ExactFold {
  public:
-  /// `quantum` as fold_quantum() gives it.
-  ExactFold(std::size_t elements, double quantum) : sum_(elements), quantum_(quantum) {}
+  /// `quantum` as fold_quantum() gives it for elements of at most `max_delta`, which is not NaN.
+  ExactFold(std::size_t elements, double quantum, float max_delta)
+      : sum_(elements), quantum_(quantum), max_delta_(max_delta) {}
 
   std::size_t size() const { return sum_.size(); }
-  /// Adds weight · delta to the elements from `first` on. The caller has checked that the deltas are within
-  /// the plan's bound and fit, and that `weight` is at most 2^29, for which weight · delta is exact in
+  float max_delta() const { return max_delta_; }
+
+  /// Adds weight · delta of each update to the `count` elements from `first` on, which must be there. The sum
+  /// is read and written once for up to `widest_pass` updates, and reading it is what takes the time: so the
+  /// more updates in a call the better. A weight is at most 2^29, for which weight · delta is exact in
   /// double; it counts separately, by add_weight().
-  void add(std::size_t first, std::span<const float> delta, std::uint32_t weight);
+  ///
+  /// False where an element of a delta is NaN, infinite or beyond max_delta(): the fold is then worthless.
+  [[nodiscard]] bool add(std::size_t first, std::size_t count, std::span<const WeightedDelta> updates);
   /// Once per update: its weight in the mean.
   void add_weight(std::uint32_t weight) { total_weight_ += weight; }
 
@@ -45,6 +52,7 @@ class ExactFold {
  private:
   std::vector<double> sum_;
   double quantum_;
+  float max_delta_;
   std::uint64_t total_weight_ = 0;
 };
 

@@ -2,12 +2,10 @@
 
 namespace fl::server {
 
-void FederatedAveraging::next_version(const Layout& /*layout*/, std::span<const float> base,
-                                      const ExactFold& fold, std::span<float> next) const {
-  const auto total = static_cast<double>(fold.total_weight());
-  const std::span<const double> sum = fold.sum();
-  for (std::size_t i = 0; i < next.size(); ++i) {
-    next[i] = static_cast<float>(static_cast<double>(base[i]) + sum[i] / total);
+void FederatedAveraging::step(const ElementRange& range) const {
+  for (std::size_t i = 0; i < range.next.size(); ++i) {
+    const double mean = range.sum[i] / range.total_weight;
+    range.next[i] = static_cast<float>(static_cast<double>(range.base[i]) + learning_rate_ * mean);
   }
 }
 

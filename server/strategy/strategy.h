@@ -1,16 +1,34 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 
 #include "common/model/layout.h"
+#include "common/model/plan.h"
 #include "server/strategy/exact_fold.h"
 
 namespace fl::server {
 
-/// How updates become the next model. Pure and stateless; any thread.
+/// The most vectors that a strategy carries from version to version.
+inline constexpr std::size_t most_state_vectors = 2;
+
+/// A range of the model's elements, all of one role, on their way to the next version. The spans have the
+/// same length.
+struct ElementRange {
+  std::span<const float> base;  ///< Of the version that the round started from.
+  std::span<const double> sum;  ///< Of the weighted deltas.
+  double total_weight = 0.0;    ///< sum / total_weight is the mean delta.
+  /// What the strategy carries: as the version before left it, to be left as the next version needs it. Of
+  /// state_vectors() the first are there.
+  std::array<std::span<float>, most_state_vectors> state;
+  std::span<float> next;  ///< To be written.
+};
+
+/// How updates become the next model, element by element. Pure; the result depends on its arguments alone,
+/// to the bit. Immutable, so that any thread may use it. docs/strategies.md has a page of each.
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -18,13 +36,28 @@ class Strategy {
   /// What an update of so many examples counts for in the fold.
   virtual std::uint32_t weight(std::uint32_t examples) const = 0;
 
-  /// Writes the next version's weights, from the version the round started from and the folded updates. All
-  /// three have layout.size() elements; at least one update was folded.
-  virtual void next_version(const Layout& layout, std::span<const float> base, const ExactFold& fold,
-                            std::span<float> next) const = 0;
+  /// How many vectors, each as long as the trained part of the model, go with a version into the next round.
+  virtual std::size_t state_vectors() const { return 0; }
+  /// What every element of such a vector is before the first round.
+  virtual float initial_state(std::size_t /*vector*/) const { return 0.0F; }
+
+  /// Moves trained elements. Buffers are not its to move: they are plainly averaged, whatever the strategy,
+  /// see next_elements().
+  virtual void step(const ElementRange& range) const = 0;
 };
 
-/// Throws Error(invalid_argument) naming the known strategies.
-std::unique_ptr<Strategy> make_strategy(std::string_view name);
+/// How many elements of a model are trained: the first ones, buffers follow.
+std::size_t trained_elements(const Layout& layout);
+
+/// Writes the elements of the next version from `first` on, those before `trained` as the strategy moves them
+/// and those after, buffers, to the mean of the updates. At least one update was folded. The state's spans
+/// are as long as the part of the range that is trained.
+void next_elements(const Strategy& strategy, std::size_t trained, std::size_t first,
+                   const ElementRange& range);
+
+/// The strategy that a plan names, with the settings it gives. Throws Error(invalid_argument): an unknown
+/// name, with those that there are; a setting that the strategy has no use for, by name; what it needs of the
+/// devices' training and the plan does not say.
+std::unique_ptr<Strategy> make_strategy(const Plan& plan);
 
 }  // namespace fl::server

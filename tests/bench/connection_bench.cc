@@ -99,7 +99,7 @@ test::Task<> receive_all(net::Connection& connection) {
 }
 
 /// Bytes a second through a Connection, both ends on one thread. The limit: OpenSSL alone.
-void connection_bytes(benchmark::State& state) {
+void connection(benchmark::State& state) {
   const test::Fleet fleet;
   test::Loopback loopback;
   test::Pair pair(loopback, fleet);
@@ -116,4 +116,4 @@ void connection_bytes(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(connection_bytes)->UseManualTime();
+BENCHMARK(connection)->UseManualTime();

@@ -42,7 +42,7 @@ class PyTorch {
 };
 
 /// Steps a second of the demo's model on one thread. The limit: the same in Python's PyTorch.
-void training_steps(benchmark::State& state) {
+void training(benchmark::State& state) {
   const Bytes archive = test::engine().build({"cnn1d", {6, 50}, 5, {}, 0}, 1);
   const auto model = test::engine().open(archive, test::contract_for(Loss::cross_entropy, {6, 50}, 5));
   const Examples examples = test::two_classes({steps * batch, 6, 50}, 1);
@@ -63,4 +63,4 @@ void training_steps(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(training_steps)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(training)->UseManualTime()->Unit(benchmark::kMillisecond);

@@ -4,20 +4,27 @@ set -euo pipefail
 source tools/dev/common.sh
 source tools/dev/packages.sh
 
-usage='usage: ./dev bench [GOOGLE BENCHMARK OPTION...]
+usage='usage: ./dev bench [NAME]
 
-Builds and runs the benchmarks, for example ./dev bench --benchmark_filter=fold. Each is run five times; shown is the
-median of what our code does in a second, beside what the limit it stands next to allows: memory for the fold, OpenSSL
-alone for a connection, PyTorch in Python for training, each measured in the same run. Every run is written
-to build/bench/DATE.json.'
+Builds and runs the benchmarks, or the one of that name. Each is run five times; shown are the medians of its figures,
+among them the limit that it stands next to, measured in the same run, and the ratio:
 
-case ${1:-} in -h | --help) say "$usage"; exit 0 ;; esac
+  fold        elements of updates added a second, beside a plain sum of the same vectors
+  connection  bytes a second through a connection, beside OpenSSL alone
+  training    steps a second, beside PyTorch in Python
+
+The figures are also written to build/bench/NAME.json.'
+
+name=${1:-}
+case $name in
+  "" | fold | connection | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
+  *) usage_or_fail "$usage" "$name" ;;
+esac
 
 install_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
 # Not there before libbenchmark was.
 run_logged "Configuring build" build/configure.log cmake --preset release
 build_preset release fl_bench
 mkdir -p build/bench
-report=build/bench/$(date -u +%Y-%m-%dT%H-%M-%SZ).json
-build/bin/tests/fl_bench --benchmark_repetitions=5 --benchmark_out="$report" --benchmark_out_format=json "$@"
-say "Every run: $report"
+build/bin/tests/fl_bench build/bench --benchmark_repetitions=5 "--benchmark_filter=^${name:-.*}(/|\$)"
+say "The figures: build/bench/${name:-NAME}.json"

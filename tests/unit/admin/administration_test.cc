@@ -180,7 +180,7 @@ TEST_CASE("rounds and versions tell what happened from a number on") {
   desk.office.ledger.record_update("har", 1, accepted_update("a", 12));
   desk.office.ledger.record_update("har", 1, refused_update("b", "not_finite"));
   desk.office.registry.commit_round(
-      "har", 1, desk.office.blobs.put(as_bytes(std::span<const float>(desk.office.weights))), at(260));
+      "har", 1, {desk.office.blobs.put(as_bytes(std::span<const float>(desk.office.weights))), {}}, at(260));
 
   const json::object answer = desk.ask({{"command", "rounds"}, {"task", "har"}});
   const json::object& round = answer.at("rounds").at(0).as_object();

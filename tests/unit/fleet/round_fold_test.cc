@@ -1,12 +1,17 @@
 #include "server/fleet/round_fold.h"
 
+#include <algorithm>
 #include <limits>
+#include <stdexcept>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include "common/base/error.h"
 #include "common/base/files.h"
-#include "server/strategy/federated_averaging.h"
+#include "common/base/random.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace fl;
@@ -14,11 +19,43 @@ using namespace fl::server;
 
 namespace {
 
-std::filesystem::path write_delta(const test::TemporaryFolder& folder, const std::vector<float>& values) {
-  const std::filesystem::path path = folder / "delta";
+std::filesystem::path write_delta(const test::TemporaryFolder& folder, const std::vector<float>& values,
+                                  const std::string& name = "delta") {
+  const std::filesystem::path path = folder / name;
   write_file_atomically(path, as_bytes(std::span<const float>(values)));
   return path;
 }
+
+/// A fold and the workers it has.
+class Folding {
+ public:
+  Folding(std::size_t elements, double quantum)
+      : fold(std::make_shared<RoundFold>(workers_, 3, ExactFold(elements, quantum, 16.0F))) {}
+  ~Folding() { workers_.join(); }
+
+  /// Throws what the fold throws.
+  const ExactFold& wait() {
+    boost::asio::io_context context;
+    auto sum = boost::asio::co_spawn(context, fold->sum(), boost::asio::use_future);
+    context.run();
+    return *sum.get();
+  }
+  Error failure() {
+    try {
+      wait();
+    } catch (const Error& error) {
+      return error;
+    }
+    FAIL("the fold did not fail");
+    throw std::logic_error("not reached");
+  }
+
+ private:
+  boost::asio::thread_pool workers_{3};
+
+ public:
+  std::shared_ptr<RoundFold> fold;
+};
 
 }  // namespace
 
@@ -39,32 +76,49 @@ TEST_CASE("a delta with NaN or infinity or too large an element is refused by th
   CHECK(!check_update(write_delta(folder, values), 1.0F));
 }
 
-TEST_CASE("a delta is folded whole or not at all") {
+TEST_CASE("updates of every number and size are folded to the same bits as one after the other (I4)") {
   const test::TemporaryFolder folder;
-  std::vector<float> values(300'000);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) - 3.0F;
-  ExactFold fold(values.size(), fold_quantum(4, 100, 16.0));
-  fold_update(write_delta(folder, values), 3, fold);
-  CHECK(fold.total_weight() == 3);
-  for (std::size_t i = 0; i < values.size(); i += 1'001) CHECK(fold.sum()[i] == 3.0 * values[i]);
-  ExactFold smaller(values.size() - 1, 0x1p-20);
-  CHECK_THROWS_AS(fold_update(folder / "delta", 3, smaller), Error);
-  ExactFold larger(values.size() + 1, 0x1p-20);
-  CHECK_THROWS_AS(fold_update(folder / "delta", 3, larger), Error);
-  CHECK(larger.total_weight() == 0);
+  const double quantum = fold_quantum(20, 100, 16.0);
+  for (const std::size_t elements : {1UL, 8'191UL, 8'192UL, 40'000UL}) {
+    ExactFold expected(elements, quantum, 16.0F);
+    Folding folding(elements, quantum);
+    Random random(elements);
+    for (std::uint32_t weight = 1; weight <= 19; ++weight) {
+      std::vector<float> values(elements);
+      for (float& value : values) value = static_cast<float>(random.uniform() - 0.5);
+      const WeightedDelta delta{values.data(), weight};
+      CHECK(expected.add(0, elements, {&delta, 1}));
+      expected.add_weight(weight);
+      const auto path = write_delta(folder, values, std::to_string(elements) + "-" + std::to_string(weight));
+      folding.fold->add({path, weight, {}});
+    }
+    const ExactFold& sum = folding.wait();
+    CHECK(sum.total_weight() == expected.total_weight());
+    CHECK(std::equal(sum.sum().begin(), sum.sum().end(), expected.sum().begin(), expected.sum().end()));
+  }
 }
 
-TEST_CASE("the next weights start from the verified base") {
+TEST_CASE("an update that is not the model's size, not what was acknowledged or gone spoils the fold") {
   const test::TemporaryFolder folder;
-  const BlobStore blobs(folder / "blobs");
-  Layout layout;
-  layout.add("w", Datatype::fp32, {2}, Role::trained);
-  BlobStore writable(folder / "blobs");
-  const Digest base = writable.put(as_bytes(std::span<const float>(std::vector<float>{1.0F, 2.0F})));
-  ExactFold fold(2, fold_quantum(4, 100, 16.0));
-  fold.add(0, std::vector<float>{0.5F, -0.5F}, 10);
-  fold.add_weight(10);
-  CHECK(next_weights(blobs, base, layout, FederatedAveraging(), fold) == Weights{1.5F, 1.5F});
-  layout.add("more", Datatype::fp32, {1}, Role::trained);
-  CHECK_THROWS_AS(next_weights(blobs, base, layout, FederatedAveraging(), fold), Error);
+  const std::vector<float> values(10'000, 0.25F);
+  const auto delta = write_delta(folder, values);
+  const auto failure_of = [&](std::size_t elements, const SpooledUpdate& update) {
+    Folding folding(elements, fold_quantum(4, 100, 16.0));
+    folding.fold->add(update);
+    folding.fold->add({delta, 1, {}});
+    return folding.failure();
+  };
+  CHECK(failure_of(9'999, {delta, 1, {}}).code() == ErrorCode::invalid_data);
+  CHECK(failure_of(10'001, {delta, 1, {}}).code() == ErrorCode::invalid_data);
+  CHECK(failure_of(10'000, {folder / "nothing", 1, {}}).code() == ErrorCode::not_found);
+  const Digest hash = sha256(as_bytes(std::span<const float>(values)));
+  CHECK(failure_of(10'000, {delta, 1, sha256({})}).code() == ErrorCode::invalid_data);
+  std::vector<float> damaged = values;
+  damaged[9'000] = std::numeric_limits<float>::infinity();
+  CHECK(failure_of(10'000, {write_delta(folder, damaged, "damaged"), 1, {}}).code() ==
+        ErrorCode::invalid_data);
+
+  Folding good(10'000, fold_quantum(4, 100, 16.0));
+  good.fold->add({delta, 1, hash});
+  CHECK(good.wait().total_weight() == 1);
 }

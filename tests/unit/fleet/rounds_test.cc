@@ -1,3 +1,6 @@
+#include <filesystem>
+#include <fstream>
+
 #include <doctest/doctest.h>
 
 #include "common/base/error.h"
@@ -78,6 +81,57 @@ TEST_CASE("a restarted server goes on with the round it had and loses no acknowl
   CHECK(b.expect<wire::VersionNotice>().version() == 2);
   CHECK(server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
   CHECK(server.rounds().size() == 1);
+}
+
+TEST_CASE("what a strategy carries from round to round survives a restart") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  plan.strategy = "fedavgm";
+  plan.server_momentum = 0.5;
+  TestServer server(plan);
+  ScriptedDevice device(server.token());
+  ready(device, server.port(), 1);
+  device.expect<wire::WorkOffer>();
+  CHECK(device.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(device.expect<wire::VersionNotice>().version() == 2);
+  server.stop();
+  server.start();
+  ready(device, server.port(), 2);
+  device.expect<wire::WorkOffer>();
+  ScriptedDevice::Update update;
+  update.round = 2;
+  update.version = 2;
+  CHECK(device.upload(update).outcome() == wire::Outcome::accepted);
+  CHECK(device.expect<wire::VersionNotice>().version() == 3);
+  // m = 0.5, then 0.5 · 0.5 + 0.5.
+  CHECK(server.weights(3) == std::vector<float>{2.25F, 3.25F, 4.25F, 5.25F});
+}
+
+TEST_CASE("a round whose acknowledged update is damaged on the disk is recorded as abandoned (I3)") {
+  TestServer server(two_of_two());
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  a.expect<wire::WorkOffer>();
+  b.expect<wire::WorkOffer>();
+  CHECK(a.upload({}).outcome() == wire::Outcome::accepted);
+  server.stop();
+  for (const auto& file : std::filesystem::directory_iterator(server.home() / "spool" / "tiny" / "1")) {
+    std::ofstream(file.path(), std::ios::in | std::ios::binary) << "x";
+  }
+  server.start();
+  ready(b, server.port(), 1);
+  b.expect<wire::WorkOffer>();
+  CHECK(b.upload({}).outcome() == wire::Outcome::accepted);
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  CHECK(a.expect<wire::WorkOffer>().round() == 2);
+  const std::vector<server::RoundRecord> rounds = server.rounds();
+  REQUIRE(rounds.size() == 2);
+  CHECK(rounds[0].state == server::RoundState::abandoned);
+  CHECK(rounds[0].reason.find("does not hash to what was acknowledged") != std::string::npos);
 }
 
 TEST_CASE("an upload that was cut off goes on where it was") {
@@ -198,6 +252,17 @@ TEST_CASE("a device that is connected hears of a task that is added") {
   device.connect(server.port());
   server.add_task("another");
   CHECK(wire::text_of(device.expect<wire::TaskNotice>().task()) == "another");
+}
+
+TEST_CASE("a server whose newest weights are missing or cut short does not start (I9)") {
+  TestServer server(two_of_two());
+  server.stop();
+  for (const auto& blob : std::filesystem::directory_iterator(server.home() / "blobs")) {
+    std::filesystem::resize_file(blob.path(), 3);
+  }
+  CHECK_THROWS_AS(server.start(), Error);
+  std::filesystem::remove_all(server.home() / "blobs");
+  CHECK_THROWS_AS(server.start(), Error);
 }
 
 TEST_CASE("what rounds before the open one left in the spool is gone after a restart") {

@@ -100,8 +100,26 @@ TEST_CASE("no number of a plan may be NaN or infinite") {
     refused_training([&](auto& plan) { plan.gradient_clip = bad; });
     refused_round([&](auto& plan) { plan.over_selection = bad; });
     refused_round([&](auto& plan) { plan.max_delta = bad; });
+    refused_round([&](auto& plan) { plan.server_learning_rate = bad; });
+    refused_round([&](auto& plan) { plan.server_tau = bad; });
   }
   CHECK(contains(refused_training([](auto& plan) { plan.learning_rate = std::nan(""); }), "is nan"));
+}
+
+TEST_CASE("what a strategy may be told is kept as it was given, and out of range refused (I9)") {
+  Plan plan;
+  CHECK(to_json(plan).find("server_") == std::string::npos);
+  plan.round.server_learning_rate = 0.1;
+  plan.round.server_tau = 0.001;
+  const Plan read = plan_from_json(to_json(plan));
+  CHECK(read.round.server_learning_rate == 0.1);
+  CHECK(read.round.server_tau == 0.001);
+  CHECK_FALSE(read.round.server_beta1);
+  CHECK(contains(refused_round([](auto& given) { given.server_learning_rate = 0; }),
+                 "server_learning_rate is 0"));
+  CHECK(contains(refused_round([](auto& given) { given.server_momentum = 1; }), "server_momentum is 1"));
+  CHECK(contains(refused_round([](auto& given) { given.server_beta2 = -0.1; }), "server_beta2 is -0.1"));
+  CHECK(contains(refused_round([](auto& given) { given.server_tau = 0; }), "server_tau is 0"));
 }
 
 TEST_CASE("exactly one of epochs and steps counts") {

@@ -59,7 +59,7 @@ TEST_CASE("a committed round is the next version and names the one before (I6)")
   Shop shop;
   const VersionRecord first = shop.registry.add_task(sample_task(), first_weights, at(50));
   shop.ledger.begin_round(sample_round(1, 1), {});
-  const VersionRecord next = shop.registry.commit_round("har", 1, shop.store(next_weights), at(60));
+  const VersionRecord next = shop.registry.commit_round("har", 1, {shop.store(next_weights), {}}, at(60));
   const Manifest manifest = verify(next.manifest, shop.registry.public_key());
   CHECK(manifest.version == 2);
   CHECK(manifest.previous == first.manifest.hash());
@@ -119,7 +119,7 @@ TEST_CASE("weights that do not fit or are not finite or are not there leave the 
   CHECK(code_of([&] { shop.store({1}); }) == ErrorCode::invalid_argument);
   const Digest stored = shop.store(next_weights);
   const auto commit = [&](const char* task, std::uint64_t round, const Digest& weights) {
-    return code_of([&] { shop.registry.commit_round(task, round, weights, at(60)); });
+    return code_of([&] { shop.registry.commit_round(task, round, {weights, {}}, at(60)); });
   };
   CHECK(commit("har", 1, digest_of("nowhere")) == ErrorCode::not_found);
   CHECK(commit("har", 2, stored) == ErrorCode::not_found);

@@ -37,7 +37,7 @@ struct MadeHome {
     ledger.begin_round(sample_round(1, 1), {"a", "b"});
     ledger.record_update("har", 1, accepted_update("a", 12));
     ledger.record_update("har", 1, refused_update("b", "not_finite"));
-    registry.commit_round("har", 1, store_weights(blobs, sample_task().layout, weights), at(230));
+    registry.commit_round("har", 1, {store_weights(blobs, sample_task().layout, weights), {}}, at(230));
   }
 
   TemporaryFolder folder;
@@ -177,7 +177,11 @@ TEST_CASE("a task that is not described well is refused before a model is opened
       refused({"--architecture", "cnn1d", "--round.max-delta", "1e6", "--round.max-examples", "500000000"}),
       "2^-28"));
   CHECK(contains(refused({"--architecture", "cnn1d", "--round.strategy", "fedsgd"}),
-                 "--round.strategy: strategy 'fedsgd' is unknown; the known strategy is fedavg"));
+                 "--round.strategy: the strategy 'fedsgd' is unknown; there are fedavg, fedprox"));
+  CHECK(contains(
+      refused({"--architecture", "cnn1d", "--round.server-beta1", "0.5"}),
+      "--round.strategy: server-beta1 is nothing that the strategy fedavg has; it has server-learning-rate"));
+  CHECK(contains(refused({"--architecture", "cnn1d", "--round.strategy", "fedprox"}), "proximal-mu above 0"));
   CHECK(contains(refused({"--architecture", "cnn1d", "--round.gaol", "3"}), "did you mean --round.goal?"));
   const std::string file = (made.folder / "har.ini").string();
   std::ofstream(file) << "[round]\ngoal = 3\ngaol = 4\n";

@@ -40,11 +40,18 @@ std::vector<Update> adversarial_updates(std::size_t count, std::size_t elements,
   return updates;
 }
 
-ExactFold fold_of(const std::vector<Update>& updates, double quantum) {
-  ExactFold fold(updates.front().delta.size(), quantum);
+constexpr float no_bound = std::numeric_limits<float>::max();
+
+/// With so many updates in one call.
+ExactFold fold_of(const std::vector<Update>& updates, double quantum, std::size_t at_once = 1) {
+  ExactFold fold(updates.front().delta.size(), quantum, no_bound);
+  std::vector<WeightedDelta> deltas;
   for (const Update& update : updates) {
-    fold.add(0, update.delta, update.weight);
+    deltas.push_back({update.delta.data(), update.weight});
     fold.add_weight(update.weight);
+    if (deltas.size() < at_once && &update != &updates.back()) continue;
+    CHECK(fold.add(0, fold.size(), deltas));
+    deltas.clear();
   }
   return fold;
 }
@@ -122,25 +129,60 @@ TEST_CASE("any order of updates gives the same bits where a float sum differs (I
 TEST_CASE("updates added in pieces of any size give the same bits (I4)") {
   const std::vector<Update> updates = adversarial_updates(6, 1'000, 4.0F, 100);
   const double quantum = fold_quantum(6, 100, 4.0);
-  ExactFold pieces(1'000, quantum);
+  ExactFold pieces(1'000, quantum, no_bound);
   Random random(9);
   for (const Update& update : updates) {
     for (std::size_t first = 0; first < 1'000;) {
       const std::size_t length = std::min<std::size_t>(1 + random.below(300), 1'000 - first);
-      pieces.add(first, std::span(update.delta).subspan(first, length), update.weight);
+      const WeightedDelta piece{update.delta.data() + first, update.weight};
+      CHECK(pieces.add(first, length, {&piece, 1}));
       first += length;
     }
   }
   CHECK(same_bits(pieces.sum(), fold_of(updates, quantum).sum()));
 }
 
+TEST_CASE("any number of updates in a pass gives the same bits (I4)") {
+  const std::vector<Update> updates = adversarial_updates(37, 1'003, 16.0F, 10'000);
+  const double quantum = fold_quantum(37, 10'000, 16.0);
+  const ExactFold one_by_one = fold_of(updates, quantum);
+  for (std::size_t at_once = 2; at_once <= 2 * widest_pass + 1; ++at_once) {
+    CHECK(same_bits(fold_of(updates, quantum, at_once).sum(), one_by_one.sum()));
+  }
+}
+
+TEST_CASE("an element that no update may hold is noticed wherever it stands") {
+  constexpr std::size_t elements = 67;  // with a remainder for every width of vector
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const float slightly_more = std::nextafter(2.0F, 3.0F);
+  for (const float wrong :
+       {slightly_more, -slightly_more, infinity, -infinity, std::nanf(""), -std::nanf("")}) {
+    for (std::size_t at = 0; at < elements; ++at) {
+      std::vector<std::vector<float>> values(3, std::vector<float>(elements, -2.0F));
+      const std::vector<WeightedDelta> deltas{
+          {values[0].data(), 1}, {values[1].data(), 2}, {values[2].data(), 3}};
+      ExactFold fold(elements, fold_quantum(4, 3, 2.0), 2.0F);
+      REQUIRE(fold.add(0, elements, deltas));
+      values[at % 3][at] = wrong;
+      REQUIRE_FALSE(fold.add(0, elements, deltas));
+      REQUIRE(fold.add(0, at, deltas));
+      std::vector<WeightedDelta> after = deltas;
+      for (WeightedDelta& delta : after) delta.values += at + 1;
+      REQUIRE(fold.add(at + 1, elements - at - 1, after));
+    }
+  }
+  const WeightedDelta infinite{&infinity, 1};
+  CHECK_FALSE(ExactFold(1, 1.0, infinity).add(0, 1, {&infinite, 1}));
+}
+
 TEST_CASE("the largest allowed updates do not leave the exact range") {
   constexpr std::uint32_t updates = 1'000;
   constexpr std::uint32_t weight = 1U << 20U;
   const double quantum = fold_quantum(updates, weight, 16.0);
-  ExactFold fold(1, quantum);
-  const std::vector<float> delta = {16.0F};
-  for (std::uint32_t i = 0; i < updates; ++i) fold.add(0, delta, weight);
+  ExactFold fold(1, quantum, 16.0F);
+  const float largest = 16.0F;
+  const std::vector<WeightedDelta> deltas(updates, {&largest, weight});
+  CHECK(fold.add(0, 1, deltas));
   CHECK(fold.sum()[0] == 16.0 * weight * updates);
   CHECK(fold.sum()[0] <= 0x1p53 * quantum);
 }

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+
+#include "common/base/digest.h"
+#include "common/model/layout.h"
+#include "server/ledger/blob_store.h"
+#include "server/registry/registry.h"
+#include "server/strategy/exact_fold.h"
+#include "server/strategy/strategy.h"
+
+namespace fl::server {
+
+/// The version that a round starts from.
+struct BaseVersion {
+  Digest weights;
+  std::optional<Digest> state;  ///< What the strategy carried to it; without, the strategy starts anew.
+};
+
+/// Makes the next version's blobs, as the strategy says of the base version and the folded updates. All that
+/// is read and written passes in pieces, so that besides the fold no vector of the model's size is in memory
+/// (I5). Any thread. Throws Error: invalid_data where a blob of the base is not what its name says;
+/// failed_precondition where the new weights are not finite; as the disk fails. The store then has nothing
+/// new but, at most, one blob that nothing refers to.
+RoundResult make_next_version(BlobStore& blobs, const BaseVersion& base, const Layout& layout,
+                              const Strategy& strategy, const ExactFold& fold);
+
+}  // namespace fl::server
