@@ -86,7 +86,8 @@ void check_scale(const DataContract& data) {
   }
   for (std::size_t i = 0; i < data.scale.size(); ++i) {
     const double magnitude = std::abs(data.scale[i]);
-    if (!(magnitude >= smallest_scale && magnitude <= largest_scale)) {
+    const bool usable = magnitude >= smallest_scale && magnitude <= largest_scale;  // no for NaN
+    if (!usable) {
       std::ostringstream sentence;
       sentence << "the data's scale for the column " << in_quotes(data.columns[i]) << " is " << data.scale[i]
                << ", its magnitude must be from " << smallest_scale << " to " << largest_scale;
