@@ -45,9 +45,11 @@ void Agenda::offered(Offer offer) {
   task.offer = std::move(offer);
 }
 
-void Agenda::declined(const std::string& task) {
-  tasks_[task].asked = false;
-  tasks_[task].hold_until = Moment::max();
+void Agenda::declined(Decline decline) {
+  Task& task = tasks_[decline.task];
+  task.asked = false;
+  task.hold_until = Moment::max();
+  task.decline = std::move(decline);
 }
 
 void Agenda::told_to_wait(const std::string& name, Moment until) {
@@ -64,9 +66,13 @@ Agenda::Step Agenda::next(Moment now) {
   for (auto& [name, task] : tasks_) {
     if (!offer_is_dead(task, now)) continue;
     // A version that this device does not hold by now it could not have: not the same offer again at once.
-    if (task.offer->version != task.held) task.hold_until = task.offer->deadline;
+    if (task.offer->version != task.held) {
+      task.hold_until = task.offer->deadline;
+      task.decline = {name, task.offer->round, "the version to train from is not here"};
+    }
     task.offer.reset();
   }
+  if (auto step = refusal()) return *step;
   if (auto step = announcement(now)) return *step;
   if (auto step = adoption()) return *step;
   if (auto step = training()) return *step;
@@ -78,6 +84,13 @@ bool Agenda::offer_is_dead(const Task& task, Moment now) {
   if (!task.offer) return false;
   const bool still_to_come = task.notice && task.notice->version >= task.offer->version;
   return task.offer->deadline <= now || (task.offer->version != task.held && !still_to_come);
+}
+
+std::optional<Agenda::Step> Agenda::refusal() const {
+  for (const auto& [name, task] : tasks_) {
+    if (task.decline) return Step{Step::Kind::decline, name, {}};
+  }
+  return std::nullopt;
 }
 
 std::optional<Agenda::Step> Agenda::announcement(Moment now) const {
@@ -124,6 +137,10 @@ Moment Agenda::next_change() const {
   return soonest;
 }
 
+Decline Agenda::take_decline(const std::string& task) {
+  return std::exchange(tasks_.at(task).decline, std::nullopt).value();
+}
+
 Notice Agenda::take_notice(const std::string& task) {
   Notice notice = std::move(tasks_.at(task).notice).value();
   tasks_.at(task).notice.reset();
@@ -165,11 +182,18 @@ void Agenda::trained(std::shared_ptr<const FinishedUpdate> update) {
   task.update = std::move(update);
 }
 
-void Agenda::training_failed(Moment ask_from) {
+void Agenda::training_failed(const std::string& reason) {
   if (!training_) return;
   Task& task = tasks_[training_->task];
   // A version that came meanwhile ends the wait before it begins.
-  if (!training_is_void()) task.hold_until = ask_from;
+  if (!training_is_void()) {
+    task.hold_until = training_->deadline;
+    task.decline = {training_->task, training_->round, reason};
+  }
+  training_.reset();
+}
+
+void Agenda::training_given_up() {
   training_.reset();
 }
 

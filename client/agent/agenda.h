@@ -27,7 +27,7 @@ enum class Settlement : std::uint8_t {
 class Agenda {
  public:
   struct Step {
-    enum class Kind : std::uint8_t { announce, adopt, train, ask, rest };
+    enum class Kind : std::uint8_t { decline, announce, adopt, train, ask, rest };
     Kind kind = Kind::rest;
     std::string task;  ///< Empty for rest.
     Moment until;      ///< rest: nothing changes before, unless something comes.
@@ -47,14 +47,18 @@ class Agenda {
   void noticed(Notice notice);
   /// Ignored where it was not asked for, and so wherever the device does not train.
   void offered(Offer offer);
-  /// The offer cannot be done here: nothing is asked for again before the task's next version.
-  void declined(const std::string& task);
+  /// What was offered cannot be done here: the server is told, and nothing is asked for again before the
+  /// task's next version.
+  void declined(Decline decline);
   void told_to_wait(const std::string& name, Moment until);
   void has_examples(const std::string& task, std::uint64_t training_examples);
 
-  /// What to do now. An offer whose deadline has passed is forgotten, and so is one whose version is not held
-  /// and will not be: then nothing is asked for before that deadline, or the next version.
+  /// What to do now. An offer whose deadline has passed is forgotten. One whose version is not held and will
+  /// not be is declined: then nothing is asked for before that deadline, or the next version.
   Step next(Moment now);
+
+  /// For decline: what to tell the server, once.
+  Decline take_decline(const std::string& task);
 
   /// For adopt: the notice, which is pending no longer.
   Notice take_notice(const std::string& task);
@@ -71,9 +75,11 @@ class Agenda {
   /// Whether training goes on that is worth nothing any more, because its round has ended.
   bool training_is_void() const;
   bool is_training() const { return training_.has_value(); }
-  /// Training ended with an update, or without: then work is asked for again after `ask_from`.
+  /// Training ended with an update, or without. Where it could not be done the server is told why, and work
+  /// is asked for again after the round's deadline; where it was given up, at once.
   void trained(std::shared_ptr<const FinishedUpdate> update);
-  void training_failed(Moment ask_from);
+  void training_failed(const std::string& reason);
+  void training_given_up();
 
   std::shared_ptr<const FinishedUpdate> update_of(const std::string& task) const;
   /// For retry, `again` is when; after the third time the update is dropped. Returns whether it was.
@@ -90,6 +96,7 @@ class Agenda {
     Moment ask_from = Moment::min();    // the server's wish, void on another connection
     Moment hold_until = Moment::min();  // the device's own, void with another version
     std::optional<Offer> offer;
+    std::optional<Decline> decline;
     std::shared_ptr<const FinishedUpdate> update;
     Moment announce_from = Moment::min();
     unsigned retries = 0;
@@ -97,6 +104,7 @@ class Agenda {
 
   static bool offer_is_dead(const Task& task, Moment now);
   bool may_ask(const Task& task) const;
+  std::optional<Step> refusal() const;
   std::optional<Step> announcement(Moment now) const;
   std::optional<Step> adoption() const;
   std::optional<Step> training();

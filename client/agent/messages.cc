@@ -101,6 +101,14 @@ flatbuffers::DetachedBuffer work_request_message(const std::string& task, std::u
   });
 }
 
+flatbuffers::DetachedBuffer declined_message(const Decline& decline) {
+  return wire::make_message<wire::WorkDeclined>([&](FlatBufferBuilder& builder) {
+    const auto task = builder.CreateString(decline.task);
+    const auto reason = builder.CreateString(decline.reason.substr(0, limits::sentence_bytes));
+    return wire::CreateWorkDeclined(builder, task, decline.round, reason);
+  });
+}
+
 flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update) {
   return wire::make_message<wire::UpdateAnnounce>([&](FlatBufferBuilder& builder) {
     const auto task = builder.CreateString(update.task);

@@ -19,6 +19,7 @@ flatbuffers::DetachedBuffer hello_message();
 flatbuffers::DetachedBuffer keep_alive_message();
 flatbuffers::DetachedBuffer subscribe_message(const std::string& task, std::uint64_t held_version);
 flatbuffers::DetachedBuffer fetch_message(const Digest& hash, std::uint64_t offset);
+flatbuffers::DetachedBuffer declined_message(const Decline& decline);
 flatbuffers::DetachedBuffer work_request_message(const std::string& task, std::uint64_t version,
                                                  std::uint64_t examples);
 flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update);

@@ -144,6 +144,9 @@ awaitable<void> Session::converse() {
 awaitable<bool> Session::perform(Agenda::Step step) {
   if (purpose_ == Purpose::fetch_newest && step.kind != Agenda::Step::Kind::adopt) co_return false;
   switch (step.kind) {
+    case Agenda::Step::Kind::decline:
+      co_await link_->send(declined_message(context_.agenda.take_decline(step.task)));
+      break;
     case Agenda::Step::Kind::announce:
       co_await announce(step.task);
       break;
@@ -225,7 +228,7 @@ void Session::take_offer(const std::string& task, const wire::WorkOffer& message
   try {
     context_.agenda.offered(offer_from(message, Steady::now()));
   } catch (const Error& error) {
-    context_.agenda.declined(task);
+    context_.agenda.declined({task, message.round(), error.what()});
     tell(Kind::trouble, task,
          std::string(error.what()) + "; none is asked for again before the next version of " + task);
   }

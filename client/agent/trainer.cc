@@ -100,10 +100,10 @@ void Trainer::conclude(const Offer& offer, std::shared_ptr<const FinishedUpdate>
              std::to_string(update->examples) + " examples, loss " + short_number(update->train_loss));
     agenda_.trained(std::move(update));
   } else if (failure.empty()) {
-    agenda_.training_failed(Moment::min());
+    agenda_.training_given_up();
   } else {
     tell(parts_.on_event, AgentEvent::Kind::trouble, offer.task, name_of(offer) + ": " + failure);
-    agenda_.training_failed(offer.deadline);
+    agenda_.training_failed(failure);
   }
   changed_();
 }

@@ -33,6 +33,13 @@ struct Offer {
   Moment deadline;
 };
 
+/// What was offered cannot be done here; the operator is told why.
+struct Decline {
+  std::string task;
+  std::uint64_t round = 0;
+  std::string reason;
+};
+
 /// What a device learned in a round, kept until the server has it or will not have it.
 struct FinishedUpdate {
   std::string task;

@@ -4,6 +4,7 @@
 #include "common/model/layout_json.h"
 #include "server/admin/administration.h"
 #include "server/admin/request.h"
+#include "server/strategy/strategy.h"
 
 namespace fl::server {
 namespace json = boost::json;
@@ -101,6 +102,7 @@ json::object Administration::add_task(const Request& request) {
   task.archive_hash = request.digest("archive");
   task.archive_bytes = blobs_.get(task.archive_hash).size();
   task.created = clock_.now();
+  make_strategy(task.plan);  // refuses what no round could be run by
   const VersionRecord first = registry_.add_task(
       task, weights_from(blobs_.get(request.digest("weights")), task.layout.size()), clock_.now());
   if (live_.task_added) live_.task_added(task.name);

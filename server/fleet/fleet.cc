@@ -8,7 +8,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
@@ -27,7 +26,6 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr std::size_t worker_threads = 2;
 constexpr std::chrono::seconds drain_time{10};
 // After a failed accept, for example with no file descriptors left.
 constexpr std::chrono::seconds accept_retry{1};
@@ -54,7 +52,6 @@ struct Fleet::State : std::enable_shared_from_this<Fleet::State> {
         certificates(given.ledger, given.clock, authority,
                      std::chrono::hours(24) * given.home.config().device_certificate_days),
         slots(given.home.config().max_transfers),
-        workers(worker_threads),
         acceptor(listening_on(given.context, given.home.config().listen)),
         accept_timer(given.context),
         drain_timer(given.context) {}
@@ -71,7 +68,6 @@ struct Fleet::State : std::enable_shared_from_this<Fleet::State> {
   net::TlsContext tls;
   CertificateOffice certificates;
   TransferSlots slots;
-  asio::thread_pool workers;
   tcp::acceptor acceptor;
   asio::steady_timer accept_timer;
   asio::steady_timer drain_timer;
@@ -130,9 +126,10 @@ asio::awaitable<void> Fleet::State::serve(tcp::socket socket) {
 
 asio::awaitable<void> Fleet::State::serve_device(std::unique_ptr<net::Connection> connection) {
   const std::string device = connection->peer_certificate().value().common_name();
-  const auto session = std::make_shared<Session>(
-      Session::Parts{parts.context, tasks, parts.spool, certificates, slots, workers, parts.clock, parts.log},
-      std::move(connection), device);
+  const auto session =
+      std::make_shared<Session>(Session::Parts{parts.context, tasks, parts.spool, certificates, slots,
+                                               parts.workers, parts.clock, parts.log},
+                                std::move(connection), device);
   // A device that comes back before its old connection was noticed to be dead takes its place.
   if (const auto old = sessions.find(device); old != sessions.end()) old->second->close();
   sessions[device] = session;
@@ -146,7 +143,7 @@ void Fleet::State::start_task(const std::string& name) {
   const std::optional<TaskRecord> task = parts.ledger.task(name);
   if (!task) throw Error(ErrorCode::not_found, "there is no task '" + name + "'");
   const auto runner =
-      std::make_shared<TaskRunner>(TaskRunner::Parts{parts.context, workers, parts.ledger, parts.blobs,
+      std::make_shared<TaskRunner>(TaskRunner::Parts{parts.context, parts.workers, parts.ledger, parts.blobs,
                                                      parts.spool, parts.registry, parts.clock, parts.log},
                                    *task);
   runner->start();
@@ -160,7 +157,7 @@ Fleet::Fleet(const Parts& parts) : state_(std::make_shared<State>(parts)) {
 
 Fleet::~Fleet() {
   state_->tasks.stop();
-  state_->workers.join();
+  state_->parts.workers.join();
 }
 
 std::uint16_t Fleet::port() const {

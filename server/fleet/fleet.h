@@ -6,6 +6,7 @@
 #include <string>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 
 #include "common/base/clock.h"
@@ -20,10 +21,13 @@ namespace fl::server {
 /// The devices' side of the server: listens, enrols, renews certificates, runs every task's rounds.
 ///
 /// Refers to what it is given, which outlives it. Everything happens on the one thread that runs `context`,
-/// but for syncing, checking, folding and averaging of updates, which happen on worker threads of its own.
+/// but for syncing, checking, folding and averaging of updates, which happen on `workers`.
 class Fleet {
  public:
   struct Parts {
+    /// Must outlive `context`, whose handlers may still hold what refers to it; the fleet joins it at its
+    /// end.
+    boost::asio::thread_pool& workers;
     boost::asio::io_context& context;
     const ServerHome& home;
     Ledger& ledger;

@@ -1,5 +1,6 @@
 #include "server/fleet/messages.h"
 
+#include "common/base/text.h"
 #include "protocol/limits.h"
 
 namespace fl::server {
@@ -134,6 +135,17 @@ MessageBuffer renewed_message(ByteView certificate) {
   return wire::make_message<wire::RenewReply>([&](FlatBufferBuilder& builder) {
     return wire::CreateRenewReply(builder, wire::field_of(builder, certificate));
   });
+}
+
+std::string readable(std::string_view sentence) {
+  constexpr std::size_t longest = 256;
+  std::string text(sentence.substr(0, longest));
+  const bool is_text = is_utf8(text);
+  for (char& byte : text) {
+    if (is_control(byte)) byte = ' ';
+    if (!is_text && static_cast<unsigned char>(byte) >= 0x80) byte = '?';
+  }
+  return text;
 }
 
 }  // namespace fl::server

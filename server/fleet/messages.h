@@ -31,4 +31,7 @@ MessageBuffer transfer_message(std::uint64_t length, std::uint64_t offset);
 MessageBuffer enrolled_message(std::string_view device, ByteView certificate, ByteView signing_key);
 MessageBuffer renewed_message(ByteView certificate);
 
+/// A device's sentence as log and ledger can hold it: at most 256 bytes of text without control characters.
+std::string readable(std::string_view sentence);
+
 }  // namespace fl::server

@@ -14,6 +14,8 @@
 namespace fl::server {
 namespace {
 
+/// What is in memory at a time. The vectors of a state lie on the disk by such pieces, so that another number
+/// would not read what was written with this one.
 constexpr std::size_t piece_elements = std::size_t{64} << 10U;
 
 /// A blob of floats, read from its start and hashed as it passes.

@@ -7,9 +7,10 @@
 #include <unistd.h>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
@@ -80,8 +81,7 @@ RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold 
     : workers_(workers),
       threads_(threads),
       sum_(std::move(sum)),
-      strand_(asio::make_strand(workers.get_executor())),
-      idle_(strand_, asio::steady_timer::time_point::max()) {}
+      strand_(asio::make_strand(workers.get_executor())) {}
 
 RoundFold::~RoundFold() = default;
 
@@ -92,21 +92,55 @@ void RoundFold::add(SpooledUpdate update) {
   });
 }
 
+void RoundFold::stop() {
+  asio::post(strand_, [self = shared_from_this()] {
+    if (!self->failure_) {
+      self->failure_ = std::make_exception_ptr(Error(ErrorCode::cancelled, "the fold was stopped"));
+    }
+    self->waiting_.clear();
+    self->tell_if_idle();
+  });
+}
+
+/// A coroutine that waits for the sum, on an executor of one thread.
+struct RoundFold::Waiter {
+  explicit Waiter(const asio::any_io_executor& its_executor)
+      : executor(its_executor), timer(executor, asio::steady_timer::time_point::max()) {}
+
+  asio::any_io_executor executor;
+  asio::steady_timer timer;  // never expires; cancelled once there is nothing left to add
+  bool told = false;
+  std::exception_ptr failure;
+};
+
 asio::awaitable<const ExactFold*> RoundFold::sum() {
   const auto self = shared_from_this();
-  auto wait = [](std::shared_ptr<RoundFold> fold) -> asio::awaitable<void> {
-    while (!fold->is_idle()) {
-      boost::system::error_code cancelled;
-      co_await fold->idle_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
-    }
-    if (fold->failure_) std::rethrow_exception(fold->failure_);
-  };
-  asio::awaitable<void> waiting = wait(self);
-  co_await asio::co_spawn(strand_, std::move(waiting), asio::use_awaitable);
+  const auto waiter = std::make_shared<Waiter>(co_await asio::this_coro::executor);
+  asio::post(strand_, [self, waiter] {
+    self->waiters_.push_back(waiter);
+    self->tell_if_idle();
+  });
+  while (!waiter->told) {
+    boost::system::error_code cancelled;
+    co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  }
+  if (waiter->failure) std::rethrow_exception(waiter->failure);
   co_return &self->sum_;
 }
 
+void RoundFold::tell_if_idle() {
+  if (ranges_left_ != 0 || !waiting_.empty()) return;
+  for (const std::shared_ptr<Waiter>& waiter : std::exchange(waiters_, {})) {
+    asio::post(waiter->executor, [waiter, failure = failure_] {
+      waiter->told = true;
+      waiter->failure = failure;
+      waiter->timer.cancel();
+    });
+  }
+}
+
 void RoundFold::begin_pass() {
+  if (failure_) waiting_.clear();
   if (ranges_left_ != 0 || waiting_.empty()) return;
   try {
     open_updates();
@@ -177,14 +211,12 @@ void RoundFold::fold_range(std::size_t first, std::size_t last) {
 void RoundFold::end_range(const std::exception_ptr& failure) {
   if (failure && !failure_) failure_ = failure;
   if (--ranges_left_ != 0) return;
-  if (failure_) {
-    waiting_.clear();
-  } else {
+  if (!failure_) {
     for (const OpenUpdate& update : pass_) sum_.add_weight(update.update.weight);
   }
   pass_.clear();
   begin_pass();
-  if (is_idle()) idle_.cancel();
+  tell_if_idle();
 }
 
 }  // namespace fl::server

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -54,14 +53,18 @@ class RoundFold : public std::enable_shared_from_this<RoundFold> {
   /// Returns at once.
   void add(SpooledUpdate update);
 
-  /// Waits until all that was added is in the sum, which stays as it is until more is added. Throws, on the
-  /// caller's executor, Error: invalid_data where an update is not the one that was acknowledged, not of the
-  /// model's size, or holds an element that no update may hold; as the system fails where one cannot be read.
-  /// The fold is then of no use any more.
+  /// Adds no more than what the pass under way does; for a server that is about to end.
+  void stop();
+
+  /// Waits until all that was added is in the sum, which stays as it is until more is added. On an executor
+  /// of one thread. Throws Error: invalid_data where an update is not the one that was acknowledged, not of
+  /// the model's size, or holds an element that no update may hold; as the system fails where one cannot be
+  /// read. The fold is then of no use any more. Error(cancelled) after stop().
   boost::asio::awaitable<const ExactFold*> sum();
 
  private:
   struct OpenUpdate;
+  struct Waiter;
   using Strand = boost::asio::strand<boost::asio::thread_pool::executor_type>;
 
   // On the strand, but for fold_range().
@@ -69,16 +72,16 @@ class RoundFold : public std::enable_shared_from_this<RoundFold> {
   void open_updates();
   void fold_range(std::size_t first, std::size_t last);
   void end_range(const std::exception_ptr& failure);
-  bool is_idle() const { return ranges_left_ == 0 && waiting_.empty(); }
+  void tell_if_idle();
 
   boost::asio::thread_pool& workers_;
   std::size_t threads_;
   ExactFold sum_;
   Strand strand_;
-  boost::asio::steady_timer idle_;  ///< Never expires; cancelled once there is nothing left to add.
   std::deque<SpooledUpdate> waiting_;
   std::vector<OpenUpdate> pass_;  ///< What is being added.
   std::size_t ranges_left_ = 0;   ///< Of the pass under way.
+  std::vector<std::shared_ptr<Waiter>> waiters_;
   std::exception_ptr failure_;
 };
 

@@ -195,6 +195,9 @@ asio::awaitable<void> Session::handle(const wire::Message& message) {
     case Body::WorkRequest:
       co_await on(*message.body_as_WorkRequest());
       break;
+    case Body::WorkDeclined:
+      on(*message.body_as_WorkDeclined());
+      break;
     case Body::Fetch:
       co_await on(*message.body_as_Fetch());
       break;
@@ -234,6 +237,13 @@ asio::awaitable<void> Session::on(const wire::WorkRequest& message) {
   }
   co_await write(
       refusal_message(RefusalCode::unexpected, "WorkRequest needs a subscription to its task", false));
+}
+
+void Session::on(const wire::WorkDeclined& message) {
+  const std::string name(wire::text_of(message.task()));
+  const auto task = parts_.tasks.find(name);
+  if (!task || !subscribed_.contains(name)) return;
+  task->decline(device_, message.round(), readable(wire::text_of(message.reason())));
 }
 
 asio::awaitable<void> Session::on(const wire::Fetch& message) {

@@ -65,6 +65,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   Awaitable handle(const wire::Message& message);
   Awaitable on(const wire::Subscribe& message);
   Awaitable on(const wire::WorkRequest& message);
+  void on(const wire::WorkDeclined& message);
   Awaitable on(const wire::Fetch& message);
   Awaitable on(const wire::UpdateAnnounce& message);
   Awaitable on(const wire::RenewRequest& message);

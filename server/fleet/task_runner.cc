@@ -25,6 +25,8 @@ namespace {
 constexpr Milliseconds settle_time{50};
 // Between two tries to write a version, for example while the disk is full.
 constexpr std::chrono::seconds commit_retry{5};
+// Until a round whose updates cannot be read is given up, where the disk does not say that they are lost.
+constexpr int most_fold_tries = 12;
 // Until a round is taken up again whose events the ledger could not record.
 constexpr std::chrono::seconds recovery_time{5};
 // Of the workers, for one pass over the updates of a task.
@@ -68,16 +70,21 @@ void TaskRunner::start() {
 }
 
 void TaskRunner::require_blobs() const {
-  for (const Digest& hash : {task_.archive_hash, latest_.weights_hash}) {
-    const Part needed = part(hash).value();
-    std::error_code missing;
-    const std::uintmax_t bytes = std::filesystem::file_size(needed.path, missing);
-    if (!missing && bytes == needed.length) continue;
-    throw Error(ErrorCode::invalid_data, "version " + std::to_string(latest_.version) + " of the task '" +
-                                             task_.name + "' needs " + needed.path.string() + ", which is " +
-                                             (missing ? "missing" : "not whole") +
-                                             "; restore it from a backup");
-  }
+  const std::size_t state = strategy_->state_vectors() * trained_elements(task_.layout);
+  require_blob(task_.archive_hash, task_.archive_bytes);
+  require_blob(latest_.weights_hash, task_.layout.size() * sizeof(float));
+  if (latest_.state_hash) require_blob(*latest_.state_hash, state * sizeof(float));
+}
+
+void TaskRunner::require_blob(const Digest& hash, std::uint64_t length) const {
+  const std::filesystem::path path = parts_.blobs.path(hash);
+  std::error_code missing;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, missing);
+  if (!missing && bytes == length) return;
+  throw Error(ErrorCode::invalid_data, "version " + std::to_string(latest_.version) + " of the task '" +
+                                           task_.name + "' needs " + path.string() + ", which is " +
+                                           (missing ? "missing" : "not whole") +
+                                           "; restore it from a backup");
 }
 
 void TaskRunner::take_up_round() {
@@ -88,6 +95,7 @@ void TaskRunner::take_up_round() {
 
 void TaskRunner::stop() {
   stopped_ = true;
+  if (fold_ && round_->phase() != RoundPhase::aggregating) fold_->stop();
   wake_.cancel();
   settle_.cancel();
   retry_.cancel();
@@ -198,7 +206,7 @@ void TaskRunner::apply(const RoundActions& actions) {
       std::visit([this](const auto& one) { act(one); }, action);
     }
     schedule();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // also when memory runs out
     parts_.log->error("task {} round {}: {}; the round is taken up again in {} s", task_.name,
                       round_->number(), error.what(), recovery_time.count());
     recover();
@@ -273,6 +281,23 @@ void TaskRunner::act(const Abandon& abandon) {
   parts_.ledger.abandon_round(task_.name, round_->number(), parts_.clock.now(), abandon.reason);
   clear_spool(round_->number());
   open_round(round_->number() + 1);
+}
+
+void TaskRunner::decline(const std::string& device, std::uint64_t round, const std::string& reason) {
+  if (recovering_ || round != round_->number()) return;
+  if (round_->admission(device) != Admission::admitted) return;
+  Announcement nothing;
+  nothing.device = device;
+  nothing.round = round;
+  try {
+    record(nothing, ParticipantState::refused, "the device declined: " + reason);
+  } catch (const Error& error) {
+    parts_.log->error("task {} round {} device {}: that it declined cannot be recorded: {}", task_.name,
+                      round, device, error.what());
+    return;
+  }
+  parts_.log->warn("task {} round {} device {}: declined: {}", task_.name, round, device, reason);
+  apply(round_->update_refused(device));
 }
 
 Verdict TaskRunner::judge(const Announcement& update) const {
@@ -370,20 +395,13 @@ SpooledUpdate TaskRunner::spooled(const std::string& device, const Digest& hash,
 }
 
 asio::awaitable<void> TaskRunner::aggregate() {
-  for (bool again = false; !stopped_; again = true) {
-    std::shared_ptr<RoundFold> fold;  // held, whatever happens to the round meanwhile
-    const ExactFold* sum = nullptr;
+  const std::shared_ptr<RoundFold> fold = co_await folded();
+  std::string failure;
+  while (fold && !stopped_) {
     std::optional<VersionRecord> version;
-    std::string failure;
-    bool damaged = false;
     try {
-      if (again) refold();
-      fold = fold_;
-      sum = co_await fold->sum();
+      const ExactFold* const sum = co_await fold->sum();
       version = co_await make_version(*sum);
-    } catch (const Error& error) {
-      failure = error.what();
-      damaged = sum == nullptr && error.code() == ErrorCode::invalid_data;
     } catch (const std::exception& error) {  // also when memory runs out
       failure = error.what();
     }
@@ -391,16 +409,41 @@ asio::awaitable<void> TaskRunner::aggregate() {
       publish(*version);
       co_return;
     }
-    if (damaged) {
-      apply(round_->failed("an acknowledged update can no longer be read: " + failure));
-      co_return;
-    }
-    parts_.log->error("task {} round {}: the new version could not be written and will be tried again: {}",
-                      task_.name, round_->number(), failure);
-    retry_.expires_after(commit_retry);
-    boost::system::error_code cancelled;
-    co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    co_await pause_before_another_try(failure);
   }
+}
+
+asio::awaitable<std::shared_ptr<RoundFold>> TaskRunner::folded() {
+  for (int tries = 1; !stopped_; ++tries) {
+    bool lost = tries == most_fold_tries;
+    std::string failure;
+    try {
+      if (tries > 1) refold();
+      std::shared_ptr<RoundFold> fold = fold_;  // held, whatever happens to the round meanwhile
+      co_await fold->sum();
+      co_return fold;
+    } catch (const Error& error) {
+      failure = error.what();
+      lost = lost || error.code() == ErrorCode::invalid_data || error.code() == ErrorCode::not_found;
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    if (stopped_) break;
+    if (lost) {
+      apply(round_->failed("acknowledged updates cannot be read any more: " + failure));
+      break;
+    }
+    co_await pause_before_another_try(failure);
+  }
+  co_return nullptr;
+}
+
+asio::awaitable<void> TaskRunner::pause_before_another_try(const std::string& failure) {
+  parts_.log->error("task {} round {}: the new version could not be written and will be tried again: {}",
+                    task_.name, round_->number(), failure);
+  retry_.expires_after(commit_retry);
+  boost::system::error_code cancelled;
+  co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
 }
 
 asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
@@ -412,6 +455,7 @@ asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
 }
 
 void TaskRunner::refold() {
+  fold_.reset();  // before there is another: each takes twice the model's memory
   fold_ = make_fold();
   for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
     if (device.state != ParticipantState::accepted) continue;

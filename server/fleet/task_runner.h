@@ -90,7 +90,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   ~TaskRunner();
 
   /// Takes up the round that was open when the server stopped, or opens the next. Call once. Throws
-  /// Error(invalid_data) where the archive or the newest weights are missing from the disk.
+  /// Error(invalid_data) where the archive or the newest version is missing from the disk.
   void start();
   /// No timer and no new round any more.
   void stop();
@@ -107,6 +107,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// A subscribed device asks for work; it is answered once through its listener.
   void ask(const std::string& device);
 
+  /// A device of the cohort says that it cannot do this round's work: the round waits for it no longer.
+  void decline(const std::string& device, std::uint64_t round, const std::string& reason);
+
   /// Whether the announced update may come; accepted means: send it.
   Verdict judge(const Announcement& update) const;
   /// Takes in an update all of whose bytes have come. When it returns accepted the update is in the ledger
@@ -115,6 +118,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
 
  private:
   void require_blobs() const;
+  void require_blob(const Digest& hash, std::uint64_t length) const;
   void take_up_round();
   bool resume_round();
   void open_round(std::uint64_t number);
@@ -134,6 +138,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void record(Announcement& update, ParticipantState state, const std::string& reason);
   SpooledUpdate spooled(const std::string& device, const Digest& hash, std::uint32_t examples) const;
   boost::asio::awaitable<void> aggregate();
+  /// The fold with every accepted update in it; null where the round was abandoned, or the runner stopped.
+  boost::asio::awaitable<std::shared_ptr<RoundFold>> folded();
+  boost::asio::awaitable<void> pause_before_another_try(const std::string& failure);
   boost::asio::awaitable<VersionRecord> make_version(const ExactFold& sum);
   void refold();
   void clear_spool(std::uint64_t round);

@@ -6,9 +6,24 @@
 #include "common/base/files.h"
 
 namespace fl::server {
+namespace {
+
+constexpr const char* draft_name = "draft";
+
+}  // namespace
+
+void BlobStore::remove_drafts() {
+  std::error_code ended;
+  std::filesystem::directory_iterator entry(folder_, ended);
+  for (; !ended && entry != std::filesystem::directory_iterator(); entry.increment(ended)) {
+    std::error_code ignored;  // it is tried again at the next start
+    if (entry->path().filename().string().starts_with(draft_name))
+      std::filesystem::remove(entry->path(), ignored);
+  }
+}
 
 BlobDraft::BlobDraft(const BlobStore& blobs)
-    : folder_(blobs.folder_), file_(folder_ / "draft", FileMode::secret) {}
+    : folder_(blobs.folder_), file_(folder_ / draft_name, FileMode::secret) {}
 
 void BlobDraft::write(ByteView piece) {
   file_.write(piece);

@@ -24,6 +24,8 @@ class BlobStore {
   std::filesystem::path path(const Digest& digest) const;
   /// Takes back a blob that nothing refers to yet. No error where it is not there.
   void remove(const Digest& digest);
+  /// Removes what BlobDrafts of processes that were killed have left. For the one process that makes them.
+  void remove_drafts();
 
  private:
   friend class BlobDraft;

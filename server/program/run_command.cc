@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -16,6 +17,8 @@ namespace fl::server {
 namespace {
 
 using program::Arguments;
+
+constexpr std::size_t worker_threads = 2;
 
 std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
   auto log = std::make_shared<spdlog::logger>("fl-server", std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -50,11 +53,12 @@ class RunningServer {
         spool_(home_.spool_path()),
         registry_(ledger_, blobs_, home_.signing_key()),
         signals_(context_, SIGINT, SIGTERM),
-        fleet_({context_, home_, ledger_, blobs_, spool_, registry_, clock_, log_}),
+        fleet_({workers_, context_, home_, ledger_, blobs_, spool_, registry_, clock_, log_}),
         administration_(home_, ledger_, blobs_, registry_, clock_, live()),
         admin_(std::make_unique<AdminSocket>(
             context_.get_executor(), home_.admin_socket(),
             [this](std::string_view request) { return administration_.execute(request); })) {
+    blobs_.remove_drafts();
     raise_descriptor_limit(home_.config().max_connections, *log_);
     signals_.async_wait([this](const boost::system::error_code& fault, int signal) {
       if (!fault) stop(signal);
@@ -90,6 +94,7 @@ class RunningServer {
   ServerHome home_;
   FileDescriptor lock_;
   std::shared_ptr<spdlog::logger> log_;
+  boost::asio::thread_pool workers_{worker_threads};
   boost::asio::io_context context_{1};
   SystemClock clock_;
   Ledger ledger_;

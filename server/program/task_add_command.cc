@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <iostream>
 #include <sstream>
 
@@ -43,13 +42,21 @@ void check_resolution(const RoundPlan& plan) {
   throw UsageError(sentence.str());
 }
 
+/// With '-' for '_', but in quotes.
+std::string as_options_are_spelled(std::string sentence) {
+  bool quoted = false;
+  for (char& each : sentence) {
+    if (each == '\'') quoted = !quoted;
+    if (each == '_' && !quoted) each = '-';
+  }
+  return sentence;
+}
+
 void check_strategy(const Plan& plan) {
   try {
     make_strategy(plan);
   } catch (const Error& error) {
-    std::string sentence = error.what();
-    std::replace(sentence.begin(), sentence.end(), '_', '-');  // as options are spelled
-    throw UsageError("--round.strategy: " + sentence);
+    throw UsageError("--round.strategy: " + as_options_are_spelled(error.what()));
   }
 }
 

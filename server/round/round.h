@@ -89,7 +89,7 @@ class Round {
   void device_left(const std::string& device);
   /// An admitted update is in the ledger.
   RoundActions update_accepted(const std::string& device);
-  /// An admitted update was refused for what it holds.
+  /// An admitted update was refused for what it holds, or the device declined to make one.
   RoundActions update_refused(const std::string& device);
   /// To be called soon after every arrival and whenever wake_after() has come.
   RoundActions time_passed(Timestamp now);

@@ -61,19 +61,28 @@ constexpr Passes avx512_passes{avx512<1>, avx512<2>, avx512<3>, avx512<4>,
                                avx512<5>, avx512<6>, avx512<7>, avx512<8>};
 #endif
 
-const Passes& best_passes() {
+const Passes& passes_for([[maybe_unused]] VectorUnit unit) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return avx512_passes;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2_passes;
+  if (unit == VectorUnit::avx512) return avx512_passes;
+  if (unit == VectorUnit::avx2) return avx2_passes;
 #endif
   return baseline_passes;
 }
 
 }  // namespace
 
+VectorUnit best_vector_unit() {
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (avx2 && __builtin_cpu_supports("avx512f")) return VectorUnit::avx512;
+  if (avx2) return VectorUnit::avx2;
+#endif
+  return VectorUnit::baseline;
+}
+
 std::uint32_t fold_pass(double* sum, std::size_t count, const WeightedDelta* deltas, std::size_t updates,
-                        double rounder) {
-  return best_passes().at(updates - 1)(sum, count, deltas, rounder);
+                        double rounder, VectorUnit unit) {
+  return passes_for(unit).at(updates - 1)(sum, count, deltas, rounder);
 }
 
 }  // namespace fl::server

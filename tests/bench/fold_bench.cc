@@ -39,8 +39,8 @@ void share(std::size_t threads, const RangeWork& work) {
   std::vector<std::jthread> others;
   const std::size_t length = (elements / threads / tile + 1) * tile;
   for (std::size_t i = 1; i < threads; ++i) {
-    others.emplace_back(
-        [&work, first = i * length, last = std::min((i + 1) * length, elements)] { work(first, last); });
+    others.emplace_back([&work, first = std::min(i * length, elements),
+                         last = std::min((i + 1) * length, elements)] { work(first, last); });
   }
   work(0, std::min(length, elements));
 }

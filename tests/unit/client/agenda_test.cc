@@ -186,6 +186,8 @@ TEST_CASE("an offer of a version that cannot be had is not asked for again befor
   Agenda agenda = ready();
   agenda.asked("har");
   agenda.offered(offer("har", 3, 2));
+  CHECK(agenda.next(at(0)).kind == Kind::decline);
+  CHECK(agenda.take_decline("har").round == 3);
   const Agenda::Step step = agenda.next(at(0));
   CHECK(step.kind == Kind::rest);
   CHECK(step.until > at(0));
@@ -231,7 +233,7 @@ TEST_CASE("training for a round that a newer version has ended is void") {
   CHECK_FALSE(agenda.training_is_void());
   agenda.noticed(notice("har", 2));
   CHECK(agenda.training_is_void());
-  agenda.training_failed(at(10'000));
+  agenda.training_failed("it diverged");
   agenda.take_notice("har");
   agenda.adopted("har", 2);
   CHECK(agenda.next(at(0)).kind == Kind::ask);
@@ -243,17 +245,45 @@ TEST_CASE("work that failed here is not asked for again before its round ends or
   agenda.offered(offer("har", 3, 1));
   agenda.next(at(0));
   agenda.begin_training("har");
-  agenda.training_failed(at(10'000));
+  agenda.training_failed("it diverged");
+  CHECK(agenda.next(at(0)).kind == Kind::decline);
+  const Decline decline = agenda.take_decline("har");
+  CHECK(decline.round == 3);
+  CHECK(decline.reason == "it diverged");
   CHECK(agenda.next(at(0)).kind == Kind::rest);
   reconnect(agenda);
   CHECK(agenda.next(at(0)).kind == Kind::rest);
   CHECK(agenda.next(at(10'000)).kind == Kind::ask);
 }
 
+TEST_CASE("what is declined between two connections is told on the next") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.offered(offer("har", 3, 1));
+  agenda.next(at(0));
+  agenda.begin_training("har");
+  agenda.begin_connection();
+  agenda.training_failed("it diverged");
+  reconnect(agenda);
+  CHECK(agenda.next(at(0)).kind == Kind::decline);
+}
+
+TEST_CASE("training that was given up is asked for again and not declined") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.offered(offer("har", 3, 1));
+  agenda.next(at(0));
+  agenda.begin_training("har");
+  agenda.training_given_up();
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
+}
+
 TEST_CASE("after an offer that cannot be done nothing is asked for before the next version") {
   Agenda agenda = ready();
   agenda.asked("har");
-  agenda.declined("har");
+  agenda.declined({"har", 3, "the plan cannot be"});
+  CHECK(agenda.next(at(1'000'000)).kind == Kind::decline);
+  CHECK(agenda.take_decline("har").round == 3);
   CHECK(agenda.next(at(1'000'000)).kind == Kind::rest);
   reconnect(agenda);
   agenda.has_examples("har", 10);

@@ -59,16 +59,21 @@ TEST_CASE("a delta over the cap is not sent and nothing is asked for until the n
   const PublishedVersion first = federation.publish("har", 1, 0);
   const PublishedVersion second = federation.publish("har", 2, 1);
   TestDevice* reporting = nullptr;
-  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
-                      co_await peer.bring(first);
-                      co_await peer.expect<wire::WorkRequest>();
-                      const ScriptedOffer work{.max_delta = 1e-6F};
-                      co_await peer.offer(work);
-                      reporting->events.wait_for(Kind::trouble);
-                      co_await peer.notice(second);
-                      co_await peer.serve(second, 1);
-                      co_await peer.expect<wire::WorkRequest>();
-                    }});
+  FakeServer server(
+      federation, {[&](Peer& peer) -> Task<> {
+        co_await peer.bring(first);
+        co_await peer.expect<wire::WorkRequest>();
+        const ScriptedOffer work{.max_delta = 1e-6F};
+        co_await peer.offer(work);
+        const Received message = co_await peer.expect<wire::WorkDeclined>();
+        const auto& declined = message.as<wire::WorkDeclined>();
+        CHECK(declined.round() == 1);
+        CHECK(wire::text_of(declined.reason()).find("the task allows") != std::string_view::npos);
+        reporting->events.wait_for(Kind::trouble);
+        co_await peer.notice(second);
+        co_await peer.serve(second, 1);
+        co_await peer.expect<wire::WorkRequest>();
+      }});
   TestDevice device(federation, server.endpoint());
   reporting = &device;
   device.add_examples(10);
@@ -90,6 +95,10 @@ TEST_CASE("an offer that cannot be done is declined until the next version and t
                       co_await peer.expect<wire::WorkRequest>();
                       const ScriptedOffer work{.max_examples = 0};
                       co_await peer.offer(work);
+                      const Received message = co_await peer.expect<wire::WorkDeclined>();
+                      const std::string_view reason =
+                          wire::text_of(message.as<wire::WorkDeclined>().reason());
+                      CHECK(reason.find("no example may count") != std::string_view::npos);
                       reporting->events.wait_for(Kind::trouble);
                       co_await peer.notice(second);
                       co_await peer.serve(second, 1);
@@ -139,6 +148,7 @@ TEST_CASE("training that its deadline overtakes is given up and work asked for a
                       co_await peer.expect<wire::WorkRequest>();
                       const ScriptedOffer work{.epochs = 0, .steps = 100'000'000, .deadline_ms = 100};
                       co_await peer.offer(work);
+                      co_await peer.expect<wire::WorkDeclined>();
                       co_await peer.expect<wire::WorkRequest>();
                     }});
   TestDevice device(federation, server.endpoint());

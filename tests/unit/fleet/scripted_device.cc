@@ -99,6 +99,13 @@ void ScriptedDevice::ask_for_work(std::uint64_t version) {
   }));
 }
 
+void ScriptedDevice::decline(std::uint64_t round, std::string_view reason) {
+  send(wire::make_message<wire::WorkDeclined>([&](FlatBufferBuilder& builder) {
+    const auto task = builder.CreateString(task_.name);
+    return wire::CreateWorkDeclined(builder, task, round, builder.CreateString(reason));
+  }));
+}
+
 void ScriptedDevice::announce(const Update& update) {
   send(wire::make_message<wire::UpdateAnnounce>([&](FlatBufferBuilder& builder) {
     const auto task = builder.CreateString(task_.name);

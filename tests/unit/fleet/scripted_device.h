@@ -57,6 +57,7 @@ class ScriptedDevice {
   // Messages of its task.
   void subscribe(std::uint64_t held_version = 0);
   void ask_for_work(std::uint64_t version);
+  void decline(std::uint64_t round, std::string_view reason);
   /// What a test may say wrongly.
   struct Update {
     std::uint64_t round = 1;

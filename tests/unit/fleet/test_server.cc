@@ -5,6 +5,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <spdlog/sinks/null_sink.h>
 
 #include "common/base/random.h"
@@ -42,7 +43,7 @@ struct TestServer::Running {
   void run() {
     log = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
     fleet = std::make_unique<server::Fleet>(
-        server::Fleet::Parts{context, home, ledger, blobs, spool, registry, clock, log});
+        server::Fleet::Parts{workers, context, home, ledger, blobs, spool, registry, clock, log});
     thread = std::thread([this] { context.run(); });
   }
 
@@ -58,6 +59,7 @@ struct TestServer::Running {
   server::Registry registry;
   SystemClock clock;
   std::shared_ptr<spdlog::logger> log;
+  asio::thread_pool workers{2};
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
   std::unique_ptr<server::Fleet> fleet;

@@ -27,6 +27,10 @@ void add_hello(Messages& messages) {
     const auto software = b.CreateString("fl-server 0.1.0");
     return wire::CreateWelcome(b, 1, features, software, 1700000000000, 30000, tasks);
   }));
+  messages.push_back(wire::make_message<wire::WorkDeclined>([](FlatBufferBuilder& b) {
+    const auto task = b.CreateString("har");
+    return wire::CreateWorkDeclined(b, task, 7, b.CreateString("there is no room"));
+  }));
   messages.push_back(wire::make_message<wire::TaskNotice>(
       [](FlatBufferBuilder& b) { return wire::CreateTaskNotice(b, b.CreateString("keyboard")); }));
   messages.push_back(
@@ -162,6 +166,9 @@ void read(Sum& sum, const wire::Subscribed& subscribed) {
 void read(Sum& sum, const wire::WorkRequest& request) {
   sum << request.task() << request.version() << request.examples();
 }
+void read(Sum& sum, const wire::WorkDeclined& declined) {
+  sum << declined.task() << declined.round() << declined.reason();
+}
 void read(Sum& sum, const wire::TrainingPlan& plan) {
   sum << plan.optimizer() << plan.learning_rate() << plan.momentum() << plan.weight_decay() << plan.beta1()
       << plan.beta2() << plan.epsilon() << plan.schedule() << plan.schedule_period() << plan.schedule_factor()
@@ -225,7 +232,7 @@ std::size_t read_everything(const wire::Message& message) {
   Sum sum;
   read_whichever<Hello, Welcome, KeepAlive, EnrolRequest, EnrolReply, RenewRequest, RenewReply, Subscribe,
                  VersionNotice, Subscribed, WorkRequest, WorkOffer, WorkLater, UpdateAnnounce, UpdateGo,
-                 UpdateReply, Fetch, Transfer, Refusal, TaskNotice>(sum, message);
+                 UpdateReply, Fetch, Transfer, Refusal, TaskNotice, WorkDeclined>(sum, message);
   return sum.total();
 }
 

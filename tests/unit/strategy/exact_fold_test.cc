@@ -151,6 +151,26 @@ TEST_CASE("any number of updates in a pass gives the same bits (I4)") {
   }
 }
 
+TEST_CASE("every kind of vector that this processor has gives the same bits (I4)") {
+  const std::vector<Update> updates = adversarial_updates(8, 1'003, 16.0F, 10'000);
+  const double quantum = fold_quantum(8, 10'000, 16.0);
+  const double rounder = 0x1.8p52 * quantum;
+  std::vector<WeightedDelta> deltas;
+  for (const Update& update : updates) deltas.push_back({update.delta.data(), update.weight});
+  for (std::size_t count = 1; count <= widest_pass; ++count) {
+    const std::vector<double> start(1'003, 3.0 * quantum);
+    std::vector<double> expected = start;
+    const std::uint32_t largest =
+        fold_pass(expected.data(), 1'003, deltas.data(), count, rounder, VectorUnit::baseline);
+    for (const VectorUnit unit : {VectorUnit::avx2, VectorUnit::avx512}) {
+      if (unit > best_vector_unit()) continue;
+      std::vector<double> sum = start;
+      CHECK(fold_pass(sum.data(), 1'003, deltas.data(), count, rounder, unit) == largest);
+      CHECK(same_bits(sum, expected));
+    }
+  }
+}
+
 TEST_CASE("an element that no update may hold is noticed wherever it stands") {
   constexpr std::size_t elements = 67;  // with a remainder for every width of vector
   constexpr float infinity = std::numeric_limits<float>::infinity();

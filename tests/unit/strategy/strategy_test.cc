@@ -1,5 +1,7 @@
 #include "server/strategy/strategy.h"
 
+#include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 
 using namespace fl;
 using namespace fl::server;
+using doctest::Approx;
 
 namespace {
 
@@ -30,6 +33,19 @@ std::string refusal(const Plan& plan) {
   return "";
 }
 
+/// Where the first round moves an element of 0 with this mean delta.
+float first_step(const Plan& plan, double mean) {
+  const std::unique_ptr<Strategy> strategy = make_strategy(plan);
+  CHECK(strategy->weight(7) == 7);
+  const std::vector<float> base(1, 0.0F);
+  const std::vector<double> sum(1, 4.0 * mean);
+  std::vector<float> m(1, strategy->initial_state(0));
+  std::vector<float> v(1, strategy->initial_state(1));
+  std::vector<float> next(1);
+  strategy->step({base, sum, 4.0, {m, v}, next});
+  return next[0];
+}
+
 }  // namespace
 
 TEST_CASE("a strategy that does not exist is refused by name, with those that do (I9)") {
@@ -37,10 +53,32 @@ TEST_CASE("a strategy that does not exist is refused by name, with those that do
         "the strategy 'fedsgd' is unknown; there are fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam");
 }
 
-TEST_CASE("every strategy is made by its name and weighs an update by its examples") {
-  for (const char* const name : {"fedavg", "fedavgm", "fedadagrad", "fedyogi", "fedadam"}) {
-    CHECK(make_strategy(plan_for(name))->weight(7) == 7);
-  }
+TEST_CASE("every strategy is made by its name with its paper's defaults and takes its first step") {
+  // A mean of 3, from 0: v is τ² = 1e-6 before.
+  const double root_adagrad = std::sqrt(1e-6 + 9.0);
+  const double root_adam = std::sqrt(0.99 * 1e-6 + 0.01 * 9.0);
+  const double root_yogi = std::sqrt(1e-6 + 0.01 * 9.0);
+  CHECK(first_step(plan_for("fedavg"), 3.0) == 3.0F);
+  CHECK(first_step(plan_for("fedavgm"), 3.0) == 3.0F);
+  CHECK(first_step(plan_for("fedadagrad"), 3.0) == Approx(0.1 * 3.0 / (root_adagrad + 1e-3)).epsilon(1e-6));
+  CHECK(first_step(plan_for("fedadam"), 3.0) == Approx(0.1 * 0.3 / (root_adam + 1e-3)).epsilon(1e-6));
+  CHECK(first_step(plan_for("fedyogi"), 3.0) == Approx(0.1 * 0.3 / (root_yogi + 1e-3)).epsilon(1e-6));
+  Plan plan = plan_for("fedprox");
+  plan.training.proximal_mu = 0.1;
+  CHECK(first_step(plan, 3.0) == 3.0F);
+}
+
+TEST_CASE("a strategy takes its settings from the plan") {
+  Plan plan = plan_for("fedavg");
+  plan.round.server_learning_rate = 0.5;
+  CHECK(first_step(plan, 3.0) == 1.5F);
+  plan = plan_for("fedadam");
+  plan.round.server_learning_rate = 2.0;
+  plan.round.server_beta1 = 0.5;
+  plan.round.server_beta2 = 0.75;
+  plan.round.server_tau = 1.0;
+  // v = 0.75 + 0.25 · 2.75² = 1.625²
+  CHECK(first_step(plan, 2.75) == Approx(2.0 * 1.375 / 2.625).epsilon(1e-6));
 }
 
 TEST_CASE("a setting that a strategy has no use for is refused by name (I9)") {
