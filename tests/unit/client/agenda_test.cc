@@ -52,6 +52,16 @@ void reconnect(Agenda& agenda) {
   agenda.newest_is("har", 1);
 }
 
+/// Training on the offer of round 3, from version 1.
+Agenda at_work() {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.offered(offer("har", 3, 1));
+  agenda.next(at(0));
+  agenda.begin_training("har");
+  return agenda;
+}
+
 }  // namespace
 
 TEST_CASE("a device that holds the newest version and has examples asks for work once") {
@@ -225,11 +235,7 @@ TEST_CASE("a task that the server has no longer is left alone") {
 }
 
 TEST_CASE("training for a round that a newer version has ended is void") {
-  Agenda agenda = ready();
-  agenda.asked("har");
-  agenda.offered(offer("har", 3, 1));
-  agenda.next(at(0));
-  agenda.begin_training("har");
+  Agenda agenda = at_work();
   CHECK_FALSE(agenda.training_is_void());
   agenda.noticed(notice("har", 2));
   CHECK(agenda.training_is_void());
@@ -240,11 +246,7 @@ TEST_CASE("training for a round that a newer version has ended is void") {
 }
 
 TEST_CASE("work that failed here is not asked for again before its round ends or a version comes") {
-  Agenda agenda = ready();
-  agenda.asked("har");
-  agenda.offered(offer("har", 3, 1));
-  agenda.next(at(0));
-  agenda.begin_training("har");
+  Agenda agenda = at_work();
   agenda.training_failed("it diverged");
   CHECK(agenda.next(at(0)).kind == Kind::decline);
   const Decline decline = agenda.take_decline("har");
@@ -257,11 +259,7 @@ TEST_CASE("work that failed here is not asked for again before its round ends or
 }
 
 TEST_CASE("what is declined between two connections is told on the next") {
-  Agenda agenda = ready();
-  agenda.asked("har");
-  agenda.offered(offer("har", 3, 1));
-  agenda.next(at(0));
-  agenda.begin_training("har");
+  Agenda agenda = at_work();
   agenda.begin_connection();
   agenda.training_failed("it diverged");
   reconnect(agenda);
@@ -269,11 +267,7 @@ TEST_CASE("what is declined between two connections is told on the next") {
 }
 
 TEST_CASE("training that was given up is asked for again and not declined") {
-  Agenda agenda = ready();
-  agenda.asked("har");
-  agenda.offered(offer("har", 3, 1));
-  agenda.next(at(0));
-  agenda.begin_training("har");
+  Agenda agenda = at_work();
   agenda.training_given_up();
   CHECK(agenda.next(at(0)).kind == Kind::ask);
 }

@@ -27,6 +27,14 @@ void ready(ScriptedDevice& device, std::uint16_t port, std::uint64_t version) {
   device.ask_for_work(version);
 }
 
+/// Both have the work of the first round.
+void begin_round(const TestServer& server, ScriptedDevice& a, ScriptedDevice& b) {
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  a.expect<wire::WorkOffer>();
+  b.expect<wire::WorkOffer>();
+}
+
 std::set<std::filesystem::path> blobs_of(const TestServer& server) {
   std::set<std::filesystem::path> blobs;
   for (const auto& blob : std::filesystem::directory_iterator(server.home() / "blobs"))
@@ -97,10 +105,7 @@ TEST_CASE("a round waits no longer for a device that declines its work and the o
   TestServer server(plan);
   ScriptedDevice a(server.token());
   ScriptedDevice b(server.token());
-  ready(a, server.port(), 1);
-  ready(b, server.port(), 1);
-  a.expect<wire::WorkOffer>();
-  b.expect<wire::WorkOffer>();
+  begin_round(server, a, b);
   a.decline(2, "of another round, which is ignored");
   a.decline(1, "no room\nleft \xff");
   a.decline(1, "a second time, which is ignored");
@@ -144,10 +149,7 @@ TEST_CASE("a round whose acknowledged update is lost on the disk is recorded as 
     TestServer server(two_of_two());
     ScriptedDevice a(server.token());
     ScriptedDevice b(server.token());
-    ready(a, server.port(), 1);
-    ready(b, server.port(), 1);
-    a.expect<wire::WorkOffer>();
-    b.expect<wire::WorkOffer>();
+    begin_round(server, a, b);
     CHECK(a.upload({}).outcome() == wire::Outcome::accepted);
     server.stop();
     const std::filesystem::path spool = server.home() / "spool" / "tiny" / "1";
