@@ -1,8 +1,9 @@
 #include <csignal>
 #include <memory>
 
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include "client/program/commands.h"
 #include "client/program/common.h"
@@ -61,9 +62,9 @@ int run(const Arguments& arguments) {
   const bool train = !arguments.has("no-train");
   Device device = Device::open(
       arguments.path("HOME"),
-      {.on_event = [log](const AgentEvent& event) { log->log(level_of(event.kind), "{}", event.sentence); },
+      {.on_event = [log](const AgentEvent& event) { log->log(level_of(event.kind), event.sentence); },
        .train = train});
-  log->info("device {} runs{}", device.id(), train ? "" : ", without training");
+  log->info(fmt::format("device {} runs{}", device.id(), train ? "" : ", without training"));
   device.start();
   signals.wait();
   device.stop();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <spdlog/fmt/fmt.h>
+
 #include "common/base/error.h"
 #include "protocol/limits.h"
 #include "server/fleet/messages.h"
@@ -45,13 +47,14 @@ MessageBuffer answer(const wire::EnrolRequest& request, CertificateOffice& certi
     const auto enrolment =
         certificates.enrol(token, certificate_request, printable(wire::text_of(request.name())));
     if (enrolment.outcome != TokenOutcome::accepted) {
-      log.warn("enrolment from {} refused: {}", connection.peer_address(), sentence(enrolment.outcome));
+      log.warn(fmt::format("enrolment from {} refused: {}", connection.peer_address(),
+                           sentence(enrolment.outcome)));
       return refusal_message(wire::RefusalCode::token, sentence(enrolment.outcome), true);
     }
-    log.info("device {} enrolled from {}", enrolment.device, connection.peer_address());
+    log.info(fmt::format("device {} enrolled from {}", enrolment.device, connection.peer_address()));
     return enrolled_message(enrolment.device, enrolment.certificate, signing_key.bytes);
   } catch (const Error& error) {
-    log.warn("enrolment from {} failed: {}", connection.peer_address(), error.what());
+    log.warn(fmt::format("enrolment from {} failed: {}", connection.peer_address(), error.what()));
     const bool theirs = error.code() == ErrorCode::invalid_data;
     return refusal_message(theirs ? wire::RefusalCode::malformed : wire::RefusalCode::internal,
                            theirs ? error.what() : "the server could not enrol the device; try again later",

@@ -9,6 +9,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
 #include "common/net/connection.h"
@@ -84,13 +85,13 @@ asio::awaitable<void> Fleet::State::accept_loop() {
     tcp::socket socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (draining) co_return;
     if (error) {
-      parts.log->error("accepting a connection failed: {}", error.message());
+      parts.log->error(fmt::format("accepting a connection failed: {}", error.message()));
       accept_timer.expires_after(accept_retry);
       co_await accept_timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
       continue;
     }
     if (connections >= parts.home.config().max_connections) {
-      parts.log->warn("a connection was closed at once: {} are open, the limit", connections);
+      parts.log->warn(fmt::format("a connection was closed at once: {} are open, the limit", connections));
       continue;
     }
     ++connections;
@@ -120,7 +121,7 @@ asio::awaitable<void> Fleet::State::serve(tcp::socket socket) {
       co_await serve_device(std::move(connection));
     }
   } catch (const std::exception& error) {
-    parts.log->warn("connection from {} closed: {}", peer, error.what());
+    parts.log->warn(fmt::format("connection from {} closed: {}", peer, error.what()));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
 #include "common/base/files.h"
@@ -122,9 +123,9 @@ asio::awaitable<void> Session::run() {
     if (error.code() == ErrorCode::protocol)
       violation = Violation(RefusalCode::malformed, error.what());
     else if (!closing_)
-      parts_.log->info("device {}: {}", device_, error.what());
+      parts_.log->info(fmt::format("device {}: {}", device_, error.what()));
   } catch (const std::exception& error) {
-    parts_.log->error("device {} at {}: {}", device_, connection_->peer_address(), error.what());
+    parts_.log->error(fmt::format("device {} at {}: {}", device_, connection_->peer_address(), error.what()));
   }
   leave();
   if (violation && !closing_) co_await part_with(violation->refusal, violation->what());
@@ -132,11 +133,11 @@ asio::awaitable<void> Session::run() {
 }
 
 asio::awaitable<void> Session::part_with(RefusalCode code, std::string sentence) {
-  parts_.log->warn("device {} at {}: {}", device_, connection_->peer_address(), sentence);
+  parts_.log->warn(fmt::format("device {} at {}: {}", device_, connection_->peer_address(), sentence));
   try {
     co_await write(refusal_message(code, sentence, true));
   } catch (const Error& error) {
-    parts_.log->debug("device {} did not listen: {}", device_, error.what());
+    parts_.log->debug(fmt::format("device {} did not listen: {}", device_, error.what()));
   }
 }
 
@@ -158,7 +159,7 @@ asio::awaitable<void> Session::greet() {
   }
   const std::vector<std::string> features = wire::negotiated_features(hello->features(), our_features);
   connection_->set_limits(limits::message_bytes, 0);
-  parts_.log->info("device {} connected from {}", device_, connection_->peer_address());
+  parts_.log->info(fmt::format("device {} connected from {}", device_, connection_->peer_address()));
   greeted_ = true;
   co_await write(welcome_message(version, features, parts_.tasks.names(), parts_.clock.now()));
 }
@@ -291,11 +292,11 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   Verdict verdict = task->judge(update);
   if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
   if (verdict.outcome == wire::Outcome::accepted || verdict.outcome == wire::Outcome::already_accepted) {
-    parts_.log->info("task {} round {} device {}: update accepted, {} examples", name, update.round, device_,
-                     update.record.examples);
+    parts_.log->info(fmt::format("task {} round {} device {}: update accepted, {} examples", name,
+                                 update.round, device_, update.record.examples));
   } else {
-    parts_.log->warn("task {} round {} device {}: update refused, {}: {}", name, update.round, device_,
-                     wire::EnumNameOutcome(verdict.outcome), verdict.sentence);
+    parts_.log->warn(fmt::format("task {} round {} device {}: update refused, {}: {}", name, update.round,
+                                 device_, wire::EnumNameOutcome(verdict.outcome), verdict.sentence));
   }
   co_await write(reply_message(verdict));
 }
@@ -320,7 +321,7 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
   // A round that closed meanwhile took its spool with it.
   const Verdict verdict = runner.judge(update);
   if (verdict.outcome != wire::Outcome::accepted) co_return verdict;
-  parts_.log->error("device {}: the update could not be kept: {}", device_, failure);
+  parts_.log->error(fmt::format("device {}: the update could not be kept: {}", device_, failure));
   co_return Verdict{wire::Outcome::server_failure,
                     "the server could not keep the update; send it again later"};
 }
@@ -386,9 +387,9 @@ asio::awaitable<void> Session::on(const wire::RenewRequest& message) {
   MessageBuffer reply;
   try {
     reply = renewed_message(parts_.certificates.renew(device_, request));
-    parts_.log->info("device {}: certificate renewed", device_);
+    parts_.log->info(fmt::format("device {}: certificate renewed", device_));
   } catch (const Error& error) {
-    parts_.log->warn("device {}: its certificate was not renewed: {}", device_, error.what());
+    parts_.log->warn(fmt::format("device {}: its certificate was not renewed: {}", device_, error.what()));
     const bool theirs = error.code() == ErrorCode::invalid_data;
     reply = refusal_message(theirs ? RefusalCode::malformed : RefusalCode::internal,
                             theirs ? error.what() : "the server could not renew it; try again later", false);

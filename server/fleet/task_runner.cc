@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
 #include "common/net/run_on.h"
@@ -116,8 +117,8 @@ bool TaskRunner::resume_round() {
       Round::resume(open->round, task_.plan.round, parts_.clock.now(), cohort, accepted, refused));
   quantum_ = open->quantum;
   refold();
-  parts_.log->info("task {} round {}: goes on after a restart with {} of {} updates", task_.name, open->round,
-                   accepted.size(), task_.plan.round.goal);
+  parts_.log->info(fmt::format("task {} round {}: goes on after a restart with {} of {} updates", task_.name,
+                               open->round, accepted.size(), task_.plan.round.goal));
   return true;
 }
 
@@ -207,8 +208,8 @@ void TaskRunner::apply(const RoundActions& actions) {
     }
     schedule();
   } catch (const std::exception& error) {  // also when memory runs out
-    parts_.log->error("task {} round {}: {}; the round is taken up again in {} s", task_.name,
-                      round_->number(), error.what(), recovery_time.count());
+    parts_.log->error(fmt::format("task {} round {}: {}; the round is taken up again in {} s", task_.name,
+                                  round_->number(), error.what(), recovery_time.count()));
     recover();
   }
 }
@@ -227,7 +228,7 @@ void TaskRunner::recover() {
     try {
       self->take_up_round();
     } catch (const std::exception& error) {
-      self->parts_.log->error("task {}: {}", self->task_.name, error.what());
+      self->parts_.log->error(fmt::format("task {}: {}", self->task_.name, error.what()));
       return self->recover();
     }
     self->recovering_ = false;
@@ -246,8 +247,8 @@ void TaskRunner::act(const BeginTraining& begin) {
   parts_.ledger.begin_round(record, begin.cohort);
   quantum_ = record.quantum;
   fold_ = make_fold();
-  parts_.log->info("task {} round {}: {} devices selected, from version {}", task_.name, record.round,
-                   begin.cohort.size(), latest_.version);
+  parts_.log->info(fmt::format("task {} round {}: {} devices selected, from version {}", task_.name,
+                               record.round, begin.cohort.size(), latest_.version));
 }
 
 void TaskRunner::act(const Offer& offer) {
@@ -271,13 +272,14 @@ void TaskRunner::act(const Later& later) {
 }
 
 void TaskRunner::act(const Aggregate& /*aggregate*/) {
-  parts_.log->info("task {} round {}: {} updates, aggregating", task_.name, round_->number(),
-                   round_->accepted());
+  parts_.log->info(fmt::format("task {} round {}: {} updates, aggregating", task_.name, round_->number(),
+                               round_->accepted()));
   asio::co_spawn(parts_.context, [self = shared_from_this()] { return self->aggregate(); }, asio::detached);
 }
 
 void TaskRunner::act(const Abandon& abandon) {
-  parts_.log->warn("task {} round {}: abandoned, {}", task_.name, round_->number(), abandon.reason);
+  parts_.log->warn(
+      fmt::format("task {} round {}: abandoned, {}", task_.name, round_->number(), abandon.reason));
   parts_.ledger.abandon_round(task_.name, round_->number(), parts_.clock.now(), abandon.reason);
   clear_spool(round_->number());
   open_round(round_->number() + 1);
@@ -292,11 +294,12 @@ void TaskRunner::decline(const std::string& device, std::uint64_t round, const s
   try {
     record(nothing, ParticipantState::refused, "the device declined: " + reason);
   } catch (const Error& error) {
-    parts_.log->error("task {} round {} device {}: that it declined cannot be recorded: {}", task_.name,
-                      round, device, error.what());
+    parts_.log->error(fmt::format("task {} round {} device {}: that it declined cannot be recorded: {}",
+                                  task_.name, round, device, error.what()));
     return;
   }
-  parts_.log->warn("task {} round {} device {}: declined: {}", task_.name, round, device, reason);
+  parts_.log->warn(
+      fmt::format("task {} round {} device {}: declined: {}", task_.name, round, device, reason));
   apply(round_->update_refused(device));
 }
 
@@ -439,8 +442,9 @@ asio::awaitable<std::shared_ptr<RoundFold>> TaskRunner::folded() {
 }
 
 asio::awaitable<void> TaskRunner::pause_before_another_try(const std::string& failure) {
-  parts_.log->error("task {} round {}: the new version could not be written and will be tried again: {}",
-                    task_.name, round_->number(), failure);
+  parts_.log->error(
+      fmt::format("task {} round {}: the new version could not be written and will be tried again: {}",
+                  task_.name, round_->number(), failure));
   retry_.expires_after(commit_retry);
   boost::system::error_code cancelled;
   co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
@@ -469,8 +473,8 @@ void TaskRunner::publish(const VersionRecord& version) {
   const std::uint64_t number = round_->number();
   round_->committed();
   latest_ = version;
-  parts_.log->info("task {} round {}: committed as version {} with {} updates", task_.name, number,
-                   version.version, round_->accepted());
+  parts_.log->info(fmt::format("task {} round {}: committed as version {} with {} updates", task_.name,
+                               number, version.version, round_->accepted()));
   clear_spool(number);
   open_round(number + 1);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
@@ -480,8 +484,8 @@ void TaskRunner::clear_spool(std::uint64_t round) {
   try {
     parts_.spool.remove_round(task_.name, round);
   } catch (const Error& error) {
-    parts_.log->warn("task {} round {}: its updates could not be removed: {}", task_.name, round,
-                     error.what());
+    parts_.log->warn(fmt::format("task {} round {}: its updates could not be removed: {}", task_.name, round,
+                                 error.what()));
   }
 }
 

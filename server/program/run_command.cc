@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -35,9 +36,9 @@ void raise_descriptor_limit(std::uint32_t connections, spdlog::logger& log) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < connections + own_files) {
-    log.warn(
+    log.warn(fmt::format(
         "the system allows this process {} open files, too few for max-connections = {}; raise 'ulimit -n'",
-        limit.rlim_cur, connections);
+        limit.rlim_cur, connections));
   }
 }
 
@@ -69,8 +70,8 @@ class RunningServer {
 
   /// Returns after a signal, once the last connection has gone.
   void run() {
-    log_->info("fl-server {} runs in {} and listens on {}", FL_VERSION, home_.folder().string(),
-               endpoint().text());
+    log_->info(fmt::format("fl-server {} runs in {} and listens on {}", FL_VERSION, home_.folder().string(),
+                           endpoint().text()));
     context_.run();
     log_->info("stopped");
   }
@@ -84,7 +85,7 @@ class RunningServer {
   }
 
   void stop(int signal) {
-    log_->info("got {}: draining", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    log_->info(fmt::format("got {}: draining", signal == SIGINT ? "SIGINT" : "SIGTERM"));
     // A second signal then ends the process at once.
     signals_.clear();
     admin_.reset();

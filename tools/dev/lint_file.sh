@@ -19,7 +19,7 @@ esac
 
 start=$SECONDS
 verdict=ok
-clang-tidy-19 -p build --quiet --extra-arg=-Wno-unknown-warning-option "${arguments[@]}" "$file" >"$output" 2>&1 || verdict=bad
+clang-tidy-19 -p build/lint --quiet --extra-arg=-Wno-unknown-warning-option "${arguments[@]}" "$file" >"$output" 2>&1 || verdict=bad
 sed -i '/^[0-9]* warnings.* generated\.$/d' "$output"
 [ "$verdict" = bad ] || cp "build/lint/keys/$file" "$clean"
 printf '%s %s %d\n' "$verdict" "$file" $((SECONDS - start))

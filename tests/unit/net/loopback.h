@@ -1,14 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -74,25 +73,14 @@ class Loopback {
   /// threw.
   template <typename... Functions>
   void run(Functions... functions) {
-    std::exception_ptr failure;
-    std::size_t running = sizeof...(functions);
-    const auto ended = [&](const std::exception_ptr& thrown) {
-      if (thrown && !failure) failure = thrown;
-      --running;
-    };
-    (boost::asio::co_spawn(context_, std::move(functions), ended), ...);
-    context_.restart();
-    const auto deadline = std::chrono::steady_clock::now() + 60s;
-    while (running > 0 && std::chrono::steady_clock::now() < deadline) {
-      if (context_.run_one_until(deadline) == 0) break;
-    }
-    if (failure) std::rethrow_exception(failure);
-    if (running > 0) throw std::runtime_error("a coroutine has not ended after a minute");
+    run_all({std::function<Task<>()>(std::move(functions))...});
   }
 
   boost::asio::io_context& context() { return context_; }
 
  private:
+  void run_all(std::vector<std::function<Task<>()>> functions);
+
   boost::asio::io_context context_{1};
   boost::asio::ip::tcp::acceptor acceptor_{context_, {boost::asio::ip::address_v4::loopback(), 0}};
 };
