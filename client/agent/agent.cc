@@ -17,9 +17,11 @@
 
 #include "client/agent/agenda.h"
 #include "client/agent/describe.h"
+#include "client/agent/outbox.h"
 #include "client/agent/session.h"
 #include "client/agent/trainer.h"
 #include "common/base/error.h"
+#include "common/net/run_on.h"
 
 namespace fl::client {
 namespace {
@@ -69,7 +71,8 @@ struct Machinery {
 
 /// One time from start to stop.
 struct Agent::Run {
-  Run(const AgentParts& parts, bool trains) : machinery(parts, trains), backoff(parts.backoff, parts.seed) {
+  Run(const AgentParts& parts, bool with_training)
+      : trains(with_training), machinery(parts, trains), backoff(parts.backoff, parts.seed) {
     asio::co_spawn(machinery.context, keep_connected(),
                    asio::bind_cancellation_slot(cancellation.slot(), [](const std::exception_ptr&) {}));
     thread = std::thread([this] { machinery.context.run(); });
@@ -85,16 +88,29 @@ struct Agent::Run {
 
   bool stopping() const { return machinery.stop.stop_requested(); }
   asio::awaitable<void> keep_connected();
+  /// Takes up what an earlier process trained and did not report.
+  asio::awaitable<void> open_outbox();
   asio::awaitable<Error> hold_session();
 
+  bool trains;
   Machinery machinery;
   Backoff backoff;
   asio::cancellation_signal cancellation;
   std::thread thread;
 };
 
+asio::awaitable<void> Agent::Run::open_outbox() {
+  const auto read = [outbox = Outbox(machinery.parts.home.outbox_path())] { return outbox.contents(); };
+  const Outbox::Contents contents = co_await net::run_on(machinery.workers.get_executor(), read);
+  for (const std::string& trouble : contents.troubles) {
+    tell(machinery.parts.on_event, Kind::trouble, "", trouble);
+  }
+  for (const auto& update : contents.updates) machinery.agenda.trained(update);
+}
+
 asio::awaitable<void> Agent::Run::keep_connected() {
   asio::steady_timer timer(machinery.context);
+  if (trains) co_await open_outbox();
   while (!stopping()) {
     const auto begun = std::chrono::steady_clock::now();
     const Error error = co_await hold_session();

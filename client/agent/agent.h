@@ -25,8 +25,8 @@ class Agent {
 
   /// Nothing if it runs.
   void start();
-  /// Within a second or so, as long as a batch of training takes less; what it trained but had not reported
-  /// is lost. Nothing if it does not run.
+  /// Within a second or so, as long as a batch of training takes less; training under way is lost, a finished
+  /// update is reported the next time. Nothing if it does not run.
   void stop();
   bool runs() const;
   /// Says that there may be something new to do: examples.

@@ -66,6 +66,14 @@ ErrorCode code_of(wire::RefusalCode code) {
 
 // The wire's enumerations are the plan's own, number for number.
 static_assert(static_cast<int>(wire::Optimizer::adam) == static_cast<int>(Optimizer::adam));
+static_assert(static_cast<int>(wire::Encoding::int8) == static_cast<int>(Encoding::int8));
+
+/// A newer server's encoding that this device does not know is passed over: fp32 is always taken.
+Encoding encoding_from(const wire::WorkOffer& message) {
+  const bool known = message.encoding() <= wire::Encoding::MAX &&
+                     message.max_delta() <= largest_encodable(static_cast<Encoding>(message.encoding()));
+  return known ? static_cast<Encoding>(message.encoding()) : Encoding::fp32;
+}
 static_assert(static_cast<int>(wire::Schedule::cosine) == static_cast<int>(Schedule::cosine));
 
 flatbuffers::DetachedBuffer hello_message() {
@@ -120,7 +128,7 @@ flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update) {
     announce.add_version(update.version);
     announce.add_layout_hash(layout_hash);
     announce.add_hash(hash);
-    announce.add_length(update.delta.size() * sizeof(float));
+    announce.add_length(update.bytes.size());
     announce.add_examples(update.examples);
     announce.add_steps(update.steps);
     announce.add_train_loss(update.train_loss);
@@ -128,8 +136,32 @@ flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update) {
         static_cast<std::uint32_t>(std::min<std::uint64_t>(update.test.examples, UINT32_MAX)));
     announce.add_test_loss(update.test.loss);
     announce.add_test_accuracy(update.test.accuracy.value_or(-1.0));
+    announce.add_encoding(static_cast<wire::Encoding>(update.encoding));
     return announce.Finish();
   });
+}
+
+FinishedUpdate update_from(const wire::UpdateAnnounce& message) {
+  const ByteView layout_hash = wire::bytes_of(message.layout_hash());
+  const ByteView hash = wire::bytes_of(message.hash());
+  if (layout_hash.size() != sizeof(Digest) || hash.size() != sizeof(Digest) ||
+      message.encoding() > wire::Encoding::MAX) {
+    throw Error(ErrorCode::invalid_data, "the announcement has no hashes of 32 bytes, or no known encoding");
+  }
+  FinishedUpdate update;
+  update.task = wire::text_of(message.task());
+  update.round = message.round();
+  update.version = message.version();
+  update.layout_hash = Digest::from_bytes(layout_hash);
+  update.hash = Digest::from_bytes(hash);
+  update.encoding = static_cast<Encoding>(message.encoding());
+  update.examples = message.examples();
+  update.steps = message.steps();
+  update.train_loss = message.train_loss();
+  update.test.examples = message.test_examples();
+  update.test.loss = message.test_loss();
+  if (message.test_accuracy() >= 0.0) update.test.accuracy = message.test_accuracy();
+  return update;
 }
 
 flatbuffers::DetachedBuffer renew_message(ByteView certificate_request) {
@@ -173,6 +205,7 @@ Offer offer_from(const wire::WorkOffer& message, Moment now) {
   offer.seed = message.seed();
   offer.max_examples = message.max_examples();
   offer.max_delta = message.max_delta();
+  offer.encoding = encoding_from(message);
   const std::chrono::milliseconds time(message.deadline_ms());
   offer.deadline = now + std::min<std::chrono::milliseconds>(time, longest_deadline);
   return offer;

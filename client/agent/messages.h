@@ -23,6 +23,8 @@ flatbuffers::DetachedBuffer declined_message(const Decline& decline);
 flatbuffers::DetachedBuffer work_request_message(const std::string& task, std::uint64_t version,
                                                  std::uint64_t examples);
 flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update);
+/// The inverse, but for the bytes and the deadline. Throws Error(invalid_data) where a field is none.
+FinishedUpdate update_from(const wire::UpdateAnnounce& message);
 flatbuffers::DetachedBuffer renew_message(ByteView certificate_request);
 flatbuffers::DetachedBuffer enrol_message(ByteView token, ByteView certificate_request,
                                           const std::string& name);

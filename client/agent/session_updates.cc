@@ -6,6 +6,7 @@
 
 #include "client/agent/describe.h"
 #include "client/agent/messages.h"
+#include "client/agent/outbox.h"
 #include "client/agent/session.h"
 #include "common/base/error.h"
 #include "protocol/limits.h"
@@ -21,8 +22,8 @@ constexpr std::uint64_t settling_bytes_per_second = 10'000'000;
 
 /// A server that takes many updates at once may let this one wait for its turn as long as its round lasts.
 Moment answer_due(const FinishedUpdate& update) {
-  const std::uint64_t bytes = update.delta.size() * sizeof(float);
-  const auto settling = limits::reply_time + std::chrono::seconds(bytes / settling_bytes_per_second);
+  const auto settling =
+      limits::reply_time + std::chrono::seconds(update.bytes.size() / settling_bytes_per_second);
   return std::max(update.deadline, std::chrono::steady_clock::now() + settling);
 }
 
@@ -34,7 +35,7 @@ std::string name_of(const FinishedUpdate& update) {
 
 awaitable<void> Session::announce(std::string task) {
   const std::shared_ptr<const FinishedUpdate> update = context_.agenda.update_of(task);
-  const ByteView bytes = as_bytes(std::span<const float>(update->delta));
+  const ByteView bytes = update->bytes;
   co_await link_->send(announce_message(*update));
   Link::Answer answer = co_await link_->answer(limits::reply_time, answer_due(*update));
   if (const auto* go = answer.message().body_as_UpdateGo()) {
@@ -54,11 +55,12 @@ void Session::settle(const FinishedUpdate& update, const wire::UpdateReply& repl
   if (settlement == Settlement::done) {
     tell(Kind::update_accepted, task,
          name_of(update) + ": the server has the update (" + std::to_string(update.examples) + " examples, " +
-             short_bytes(update.delta.size() * sizeof(float)) + ")");
+             short_bytes(update.bytes.size()) + ")");
   }
   const std::string name = name_of(update);
   const bool dropped = context_.agenda.settled(
       task, settlement, std::chrono::steady_clock::now() + context_.parts.backoff.resend);
+  if (dropped) Outbox(context_.parts.home.outbox_path()).remove(task);
   if (settlement == Settlement::done) return;
   tell(Kind::update_refused, task,
        name + ": the update was not taken: " + sentence + (dropped ? "" : "; it will be sent again"));

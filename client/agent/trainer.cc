@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 
 #include "client/agent/describe.h"
+#include "client/agent/outbox.h"
 #include "common/base/error.h"
 #include "common/net/run_on.h"
 
@@ -79,9 +80,23 @@ std::shared_ptr<const FinishedUpdate> Trainer::work(const Offer& offer, const st
   if (store == nullptr) throw Error(ErrorCode::failed_precondition, "there is no version of " + offer.task);
   remember_plan(*store, offer.plan);
   FromTimeToTime due;
-  return train(offer, *parts_.engine(), *store, parts_.examples, stop, [&](const TrainingProgress& progress) {
-    if (due()) report_progress(offer, progress);
-  });
+  auto update =
+      train(offer, *parts_.engine(), *store, parts_.examples, stop, [&](const TrainingProgress& progress) {
+        if (due()) report_progress(offer, progress);
+      });
+  if (update) keep(*update);
+  return update;
+}
+
+void Trainer::keep(const FinishedUpdate& update) const {
+  try {
+    Outbox(parts_.home.outbox_path()).put(update);
+  } catch (const Error& error) {  // it can still be sent while this process lives
+    asio::post(context_, [listener = parts_.on_event, task = update.task,
+                          sentence = std::string(error.what())] {
+      tell(listener, AgentEvent::Kind::trouble, task, "the update would not survive a restart: " + sentence);
+    });
+  }
 }
 
 void Trainer::report_progress(const Offer& offer, const TrainingProgress& progress) const {

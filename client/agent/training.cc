@@ -7,10 +7,14 @@
 
 #include "client/agent/describe.h"
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/model/finite.h"
 
 namespace fl::client {
 namespace {
+
+/// Of the offer's seed, which training draws from too.
+constexpr std::uint64_t rounding_part = 0x656E636F64696E67;  // "encoding"
 
 Manifest offered_manifest(const Offer& offer, const ModelStore& store) {
   const std::optional<StoredVersion> champion = store.champion();
@@ -54,6 +58,14 @@ void require_acceptable(const Weights& delta, const Layout& layout, float max_de
                                            short_number(max_delta) + "; the update is not sent");
 }
 
+void encode_into(FinishedUpdate& update, const Weights& delta, const Offer& offer) {
+  update.encoding = offer.encoding;
+  update.bytes.resize(encoded_bytes(offer.encoding, delta.size()));
+  Random rounding(derive_seed(offer.seed, rounding_part));
+  encode(offer.encoding, delta, rounding, update.bytes);
+  update.hash = sha256(update.bytes);
+}
+
 }  // namespace
 
 std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, const ModelStore& store,
@@ -66,7 +78,7 @@ std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, 
                      .value_or(Evaluation());
   const Examples own = training_examples(offer, examples);
   const std::span<const float> start = std::as_const(*model).weights();
-  update->delta.assign(start.begin(), start.end());
+  Weights delta(start.begin(), start.end());
   const TrainingResult result =
       model->train(own, offer.plan, {offer.round, offer.seed}, [&](const TrainingProgress& step) {
         if (progress) progress(step);
@@ -74,14 +86,14 @@ std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, 
       });
   if (stop.stop_requested()) return nullptr;
   if (result.cancelled) throw Error(ErrorCode::timeout, "the round ended before training did");
-  subtract_from(update->delta, *model);
-  require_acceptable(update->delta, model->layout(), offer.max_delta);
+  subtract_from(delta, *model);
+  require_acceptable(delta, model->layout(), offer.max_delta);
+  encode_into(*update, delta, offer);
   update->task = offer.task;
   update->round = offer.round;
   update->version = offer.version;
   update->deadline = offer.deadline;
   update->layout_hash = model->layout().hash();
-  update->hash = sha256(as_bytes(std::span<const float>(update->delta)));
   update->examples = static_cast<std::uint32_t>(own.count());
   update->steps = result.steps;
   update->train_loss = result.loss;

@@ -30,6 +30,7 @@ struct Offer {
   std::uint64_t seed = 0;
   std::uint32_t max_examples = 0;
   float max_delta = 0.0F;
+  Encoding encoding = Encoding::fp32;
   Moment deadline;
 };
 
@@ -46,8 +47,9 @@ struct FinishedUpdate {
   std::uint64_t round = 0;
   std::uint64_t version = 0;
   Digest layout_hash;
-  Weights delta;  ///< Weights after training minus weights before.
-  Digest hash;    ///< Of the delta's bytes.
+  Encoding encoding = Encoding::fp32;
+  Bytes bytes;  ///< Weights after training minus weights before, encoded.
+  Digest hash;  ///< Of the bytes.
   std::uint32_t examples = 0;
   std::uint64_t steps = 0;
   double train_loss = 0.0;

@@ -23,7 +23,7 @@ struct DeviceSettings {
 };
 
 /// A device's folder (0700): device.json, authority.pem, identity-N/device.pem and .key (0600), examples.db,
-/// models/, lock.
+/// models/, outbox/, lock.
 ///
 /// device.json is written last when a home is made and names the identity in use, so that replacing that one
 /// file atomically makes a home, or renews its key and certificate together.
@@ -42,6 +42,7 @@ class DeviceHome {
   const DeviceSettings& settings() const { return settings_; }
   std::filesystem::path examples_path() const { return folder_ / "examples.db"; }
   std::filesystem::path models_path() const { return folder_ / "models"; }
+  std::filesystem::path outbox_path() const { return folder_ / "outbox"; }
 
   /// The device's certificate alone.
   net::Certificate certificate() const;

@@ -19,6 +19,9 @@ constexpr names::Table<Schedule, 4> schedules{{{Schedule::constant, "constant"},
                                                {Schedule::exponential, "exponential"},
                                                {Schedule::cosine, "cosine"}}};
 
+constexpr names::Table<Durability, 2> durabilities{
+    {{Durability::fsync, "fsync"}, {Durability::relaxed, "relaxed"}}};
+
 /// Up to here the product of a number of examples and a float is exact in double.
 constexpr std::uint32_t most_examples = std::uint32_t{1} << 29U;
 constexpr std::uint32_t week_seconds = 7 * 24 * 3600;
@@ -69,6 +72,14 @@ std::string_view name(Schedule schedule) {
 
 Schedule schedule_from_name(std::string_view name) {
   return names::find_value(schedules, "schedule", name);
+}
+
+std::string_view name(Durability durability) {
+  return names::find_name(durabilities, durability);
+}
+
+Durability durability_from_name(std::string_view name) {
+  return names::find_value(durabilities, "durability", name);
 }
 
 double TrainingPlan::learning_rate_at(std::uint64_t round) const {
@@ -124,6 +135,11 @@ void RoundPlan::validate() const {
   check_whole("deadline_seconds", deadline_seconds, 1, week_seconds);
   check_whole("max_examples", max_examples, 1, most_examples);
   check_from("max_delta", max_delta, 1e-30, 1e6);
+  if (max_delta > static_cast<double>(largest_encodable(encoding))) {
+    refuse("max_delta", text_of(max_delta),
+           "at most " + text_of(static_cast<double>(largest_encodable(encoding))) +
+               " where updates are encoded as " + std::string(name(encoding)));
+  }
   check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{64} << 30U);
   if (server_learning_rate) check_above("server_learning_rate", *server_learning_rate, 0, 1000);
   if (server_momentum) check_below("server_momentum", *server_momentum, 0, 1);

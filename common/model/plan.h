@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/model/encoding.h"
+
 namespace fl {
 
 enum class Optimizer : std::uint8_t { sgd, adam };
@@ -22,6 +24,16 @@ enum class Schedule : std::uint8_t {
 std::string_view name(Schedule schedule);
 /// Throws Error(invalid_argument) naming the known ones.
 Schedule schedule_from_name(std::string_view name);
+
+/// What an acknowledged update withstands; a version is synced before it is published, whichever it is.
+enum class Durability : std::uint8_t {
+  fsync,    ///< Synced first: it survives a power cut.
+  relaxed,  ///< Written: it survives the server's end, however sudden. A power cut may take it back, or have
+            ///< the round abandoned.
+};
+std::string_view name(Durability durability);
+/// Throws Error(invalid_argument) naming the known ones.
+Durability durability_from_name(std::string_view name);
 
 /// How a device trains in a round. Each field's allowed range is in brackets.
 struct TrainingPlan {
@@ -63,6 +75,8 @@ struct RoundPlan {
   double max_delta = 16.0;               ///< [1e-30, 1e6] The largest |element| of a delta, as a float.
   std::uint64_t max_update_bytes = std::uint64_t{8}
                                    << 30U;  ///< [1, 64 GiB] The largest update, 4 bytes a parameter.
+  Encoding encoding = Encoding::fp32;       ///< Of updates; fp16 has room for deltas up to 65504.
+  Durability durability = Durability::fsync;
   std::uint64_t seed = 1;
 
   // Of the strategy; which has which, and their defaults, is in docs/strategies.md.

@@ -47,6 +47,8 @@ boost::json::object json_of(const RoundPlan& plan) {
                              {"max_examples", plan.max_examples},
                              {"max_delta", plan.max_delta},
                              {"max_update_bytes", plan.max_update_bytes},
+                             {"encoding", name(plan.encoding)},
+                             {"durability", name(plan.durability)},
                              {"seed", plan.seed}};
   visit_strategy(plan, [&object](const char* key, const std::optional<double>& setting) {
     if (setting) object[key] = *setting;
@@ -88,6 +90,8 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("max_examples", plan.max_examples);
   object.optional("max_delta", plan.max_delta);
   object.optional("max_update_bytes", plan.max_update_bytes);
+  object.optional("encoding", plan.encoding, encoding_from_name);
+  object.optional("durability", plan.durability, durability_from_name);
   object.optional("seed", plan.seed);
   visit_strategy(plan, [&object](const char* key, std::optional<double>& setting) {
     object.know(key);

@@ -94,7 +94,8 @@ MessageBuffer offer_message(std::string_view task, const Work& work) {
     const auto name = text(builder, task);
     const auto plan = plan_field(builder, work.plan);
     return wire::CreateWorkOffer(builder, name, work.round, work.version, plan, work.seed, work.max_examples,
-                                 work.max_delta, static_cast<std::uint32_t>(work.time_left.count()));
+                                 work.max_delta, static_cast<std::uint32_t>(work.time_left.count()),
+                                 static_cast<wire::Encoding>(work.encoding));
   });
 }
 

@@ -1,10 +1,7 @@
 #include "server/fleet/round_fold.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
-#include <functional>
-#include <unistd.h>
+#include <cmath>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -14,7 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
-#include "common/base/files.h"
 #include "common/model/finite.h"
 
 namespace fl::server {
@@ -27,28 +23,6 @@ constexpr std::size_t piece_elements = std::size_t{256} << 10U;
 // Of each update at a time: with eight of them, and the sum, 320 KiB, which a core's own cache holds.
 constexpr std::size_t tile_elements = std::size_t{8} << 10U;
 
-/// Calls `visit` with the index of the first element and the elements of each piece, until it returns false.
-void for_each_piece(const std::filesystem::path& path,
-                    const std::function<bool(std::size_t, std::span<const float>)>& visit) {
-  const FileDescriptor file = open_file(path, O_RDONLY);
-  std::vector<float> piece(piece_elements);
-  std::size_t first = 0;
-  for (;;) {
-    std::size_t bytes = 0;
-    while (bytes < piece.size() * sizeof(float)) {
-      const ssize_t count = ::read(file.get(), reinterpret_cast<char*>(piece.data()) + bytes,
-                                   piece.size() * sizeof(float) - bytes);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw_system_error(errno, "reading " + path.string());
-      if (count == 0) break;
-      bytes += static_cast<std::size_t>(count);
-    }
-    const std::size_t elements = bytes / sizeof(float);
-    if (elements == 0 || !visit(first, std::span(piece).first(elements))) return;
-    first += elements;
-  }
-}
-
 UpdateFault fault_at(std::size_t index, float value, float bound) {
   const std::string where = "element " + std::to_string(index) + " of the delta is " + std::to_string(value);
   if (!(std::abs(value) <= std::numeric_limits<float>::max())) {
@@ -60,21 +34,22 @@ UpdateFault fault_at(std::size_t index, float value, float bound) {
 
 }  // namespace
 
-std::optional<UpdateFault> check_update(const std::filesystem::path& delta, float bound) {
-  std::optional<UpdateFault> fault;
-  for_each_piece(delta, [&](std::size_t first, std::span<const float> values) {
+std::optional<UpdateFault> check_update(const UpdateFile& delta, float bound) {
+  std::vector<float> piece(piece_elements);
+  for (std::size_t first = 0; first < delta.elements(); first += piece.size()) {
+    const auto values = std::span(piece).first(std::min(piece.size(), delta.elements() - first));
+    delta.read(first, values);
     if (const std::optional<std::size_t> index = first_outside(values, bound)) {
-      fault = fault_at(first + *index, values[*index], bound);
+      return fault_at(first + *index, values[*index], bound);
     }
-    return !fault;
-  });
-  return fault;
+  }
+  return std::nullopt;
 }
 
-/// With the file that holds it, as long as a pass takes.
+/// With the weight it counts for, as long as a pass takes.
 struct RoundFold::OpenUpdate {
-  SpooledUpdate update;
-  FileDescriptor file;
+  UpdateFile file;
+  std::uint32_t weight;
 };
 
 RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold sum)
@@ -102,7 +77,8 @@ void RoundFold::stop() {
   });
 }
 
-/// A coroutine that waits for the sum, on an executor of one thread.
+/// A coroutine that waits for the sum, on an executor of one thread. It ends there, since the executor may be
+/// gone as soon as the coroutine has been told: who passes it on keeps nothing of it.
 struct RoundFold::Waiter {
   explicit Waiter(const asio::any_io_executor& its_executor)
       : executor(its_executor), timer(executor, asio::steady_timer::time_point::max()) {}
@@ -116,8 +92,8 @@ struct RoundFold::Waiter {
 asio::awaitable<const ExactFold*> RoundFold::sum() {
   const auto self = shared_from_this();
   const auto waiter = std::make_shared<Waiter>(co_await asio::this_coro::executor);
-  asio::post(strand_, [self, waiter] {
-    self->waiters_.push_back(waiter);
+  asio::post(strand_, [self, passed_on = waiter]() mutable {
+    self->waiters_.push_back(std::move(passed_on));
     self->tell_if_idle();
   });
   while (!waiter->told) {
@@ -130,13 +106,15 @@ asio::awaitable<const ExactFold*> RoundFold::sum() {
 
 void RoundFold::tell_if_idle() {
   if (ranges_left_ != 0 || !waiting_.empty()) return;
-  for (const std::shared_ptr<Waiter>& waiter : std::exchange(waiters_, {})) {
-    asio::post(waiter->executor, [waiter, failure = failure_] {
-      waiter->told = true;
-      waiter->failure = failure;
-      waiter->timer.cancel();
+  for (std::shared_ptr<Waiter>& waiter : waiters_) {
+    const asio::any_io_executor executor = waiter->executor;
+    asio::post(executor, [told = std::move(waiter), failure = failure_] {
+      told->told = true;
+      told->failure = failure;
+      told->timer.cancel();
     });
   }
+  waiters_.clear();
 }
 
 void RoundFold::begin_pass() {
@@ -173,18 +151,13 @@ void RoundFold::open_updates() {
   while (!waiting_.empty() && pass_.size() < widest_pass) {
     SpooledUpdate update = std::move(waiting_.front());
     waiting_.pop_front();
-    FileDescriptor file = open_file(update.delta, O_RDONLY);
-    const std::uintmax_t bytes = std::filesystem::file_size(update.delta);
-    if (bytes != sum_.size() * sizeof(float)) {
-      throw Error(ErrorCode::invalid_data, update.delta.string() + " does not hold the " +
-                                               std::to_string(sum_.size()) + " elements of the model");
-    }
-    if (update.unverified && sha256_of_file(file, update.delta) != *update.unverified) {
+    UpdateFile file(std::move(update.delta), update.encoding, sum_.size());
+    if (update.unverified && file.hash() != *update.unverified) {
       throw Error(
           ErrorCode::invalid_data,
-          update.delta.string() + " does not hash to what was acknowledged; it was changed on the disk");
+          file.path().string() + " does not hash to what was acknowledged; it was changed on the disk");
     }
-    pass_.push_back({std::move(update), std::move(file)});
+    pass_.push_back({std::move(file), update.weight});
   }
 }
 
@@ -192,13 +165,12 @@ void RoundFold::fold_range(std::size_t first, std::size_t last) {
   std::vector<float> tiles(pass_.size() * tile_elements);
   std::vector<WeightedDelta> deltas;
   for (const OpenUpdate& update : pass_) {
-    deltas.push_back({tiles.data() + deltas.size() * tile_elements, update.update.weight});
+    deltas.push_back({tiles.data() + deltas.size() * tile_elements, update.weight});
   }
   for (std::size_t at = first; at < last; at += tile_elements) {
     const std::size_t count = std::min(tile_elements, last - at);
     for (std::size_t i = 0; i < pass_.size(); ++i) {
-      const auto tile = std::span(tiles).subspan(i * tile_elements, count);
-      read_at(pass_[i].file, at * sizeof(float), std::as_writable_bytes(tile), pass_[i].update.delta);
+      pass_[i].file.read(at, std::span(tiles).subspan(i * tile_elements, count));
     }
     if (!sum_.add(at, count, deltas)) {
       throw Error(ErrorCode::invalid_data,
@@ -212,7 +184,7 @@ void RoundFold::end_range(const std::exception_ptr& failure) {
   if (failure && !failure_) failure_ = failure;
   if (--ranges_left_ != 0) return;
   if (!failure_) {
-    for (const OpenUpdate& update : pass_) sum_.add_weight(update.update.weight);
+    for (const OpenUpdate& update : pass_) sum_.add_weight(update.weight);
   }
   pass_.clear();
   begin_pass();

@@ -16,6 +16,7 @@
 
 #include "common/base/digest.h"
 #include "protocol/message.h"
+#include "server/fleet/update_file.h"
 #include "server/strategy/exact_fold.h"
 
 namespace fl::server {
@@ -28,11 +29,12 @@ struct UpdateFault {
 
 /// Reads a spooled delta in pieces and looks for what must not be counted: NaN, infinity, elements over
 /// `bound`.
-std::optional<UpdateFault> check_update(const std::filesystem::path& delta, float bound);
+std::optional<UpdateFault> check_update(const UpdateFile& delta, float bound);
 
 /// An update that counts, in the spool.
 struct SpooledUpdate {
   std::filesystem::path delta;
+  Encoding encoding = Encoding::fp32;
   std::uint32_t weight = 0;
   /// Where its bytes were not hashed since the server started: what they must hash to.
   std::optional<Digest> unverified;

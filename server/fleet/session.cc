@@ -72,6 +72,7 @@ Announcement announcement_from(const wire::UpdateAnnounce& message, const std::s
   update.layout_hash = Digest::from_bytes(wire::bytes_of(message.layout_hash()));
   update.hash = Digest::from_bytes(wire::bytes_of(message.hash()));
   update.length = message.length();
+  update.record.encoding = static_cast<Encoding>(message.encoding());
   update.record.examples = message.examples();
   update.record.train_loss = message.train_loss();
   update.record.test_examples = message.test_examples();
@@ -287,6 +288,11 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   if (wire::bytes_of(message.hash()).size() != sizeof(Digest) ||
       wire::bytes_of(message.layout_hash()).size() != sizeof(Digest)) {
     throw Violation(RefusalCode::malformed, "UpdateAnnounce needs two hashes of 32 bytes");
+  }
+  if (message.encoding() > wire::Encoding::MAX) {
+    const Verdict unknown{wire::Outcome::wrong_encoding, "this server does not know the update's encoding"};
+    co_await write(reply_message(unknown));
+    co_return;
   }
   const Announcement update = announcement_from(message, device_);
   Verdict verdict = task->judge(update);

@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Devices that ask within this time are chosen from together.
+// Devices that ask within this time are chosen from together; no longer once all that are here ask.
 constexpr Milliseconds settle_time{50};
 // Between two tries to write a version, for example while the disk is full.
 constexpr std::chrono::seconds commit_retry{5};
@@ -176,12 +176,15 @@ void TaskRunner::ask(const std::string& device) {
 }
 
 void TaskRunner::poke() {
-  if (settling_ || stopped_) return;
+  const bool all_ask =
+      round_->phase() == RoundPhase::selecting && round_->waiting().size() >= listeners_.size();
+  if (stopped_ || (settling_ && !all_ask)) return;
   settling_ = true;
-  settle_.expires_after(settle_time);
+  settle_.expires_after(all_ask ? Milliseconds(0) : settle_time);
   settle_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error) return;
     self->settling_ = false;
-    if (!error) self->let_time_pass();
+    self->let_time_pass();
   });
 }
 
@@ -208,10 +211,14 @@ void TaskRunner::apply(const RoundActions& actions) {
     }
     schedule();
   } catch (const std::exception& error) {  // also when memory runs out
-    parts_.log->error(fmt::format("task {} round {}: {}; the round is taken up again in {} s", task_.name,
-                                  round_->number(), error.what(), recovery_time.count()));
-    recover();
+    take_up_again(error);
   }
+}
+
+void TaskRunner::take_up_again(const std::exception& failure) {
+  parts_.log->error(fmt::format("task {} round {}: {}; the round is taken up again in {} s", task_.name,
+                                round_->number(), failure.what(), recovery_time.count()));
+  recover();
 }
 
 void TaskRunner::recover() {
@@ -262,6 +269,7 @@ void TaskRunner::act(const Offer& offer) {
   work.seed = round_->device_seed(offer.device);
   work.max_examples = task_.plan.round.max_examples;
   work.max_delta = static_cast<float>(task_.plan.round.max_delta);
+  work.encoding = task_.plan.round.encoding;
   work.time_left = round_->deadline() - parts_.clock.now();
   found->second->work_offered(task_.name, work);
 }
@@ -292,7 +300,8 @@ void TaskRunner::decline(const std::string& device, std::uint64_t round, const s
   nothing.device = device;
   nothing.round = round;
   try {
-    record(nothing, ParticipantState::refused, "the device declined: " + reason);
+    complete(nothing, ParticipantState::refused, "the device declined: " + reason);
+    parts_.ledger.record_updates(task_.name, round, {nothing.record});
   } catch (const Error& error) {
     parts_.log->error(fmt::format("task {} round {} device {}: that it declined cannot be recorded: {}",
                                   task_.name, round, device, error.what()));
@@ -324,9 +333,14 @@ Verdict TaskRunner::judge(const Announcement& update) const {
     return {Outcome::stale_version, "the round trains from version " + std::to_string(latest_.version)};
   }
   if (update.layout_hash != layout_hash_) return {Outcome::wrong_layout, "the layout is not the task's"};
-  const std::uint64_t length = task_.layout.size() * sizeof(float);
+  const std::string encoding(fl::name(update.record.encoding));
+  if (update.record.encoding != plan.encoding && update.record.encoding != Encoding::fp32) {
+    return {Outcome::wrong_encoding, "updates of this task are not encoded as " + encoding};
+  }
+  const std::uint64_t length = encoded_bytes(update.record.encoding, task_.layout.size());
   if (update.length != length) {
-    return {Outcome::wrong_length, "a delta of this task has " + std::to_string(length) + " bytes"};
+    return {Outcome::wrong_length,
+            "a delta of this task has " + std::to_string(length) + " bytes as " + encoding};
   }
   if (update.record.examples == 0) return {Outcome::no_examples, "an update counts for at least one example"};
   if (update.record.examples > plan.max_examples) {
@@ -339,30 +353,71 @@ Verdict TaskRunner::judge(const Announcement& update) const {
 asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate incoming) {
   const auto self = shared_from_this();
   const auto workers = parts_.workers.get_executor();
-  const auto finish = [&incoming] { return incoming.finish(); };
+  const auto finish = [&incoming, how = task_.plan.round.durability] { return incoming.finish(how); };
   const bool whole = co_await net::run_on(workers, finish);
   if (!whole) co_return Verdict{wire::Outcome::wrong_hash, "the bytes do not hash to what was announced"};
 
   const std::filesystem::path delta = parts_.spool.path(task_.name, update.round, update.device, update.hash);
-  const auto bound = static_cast<float>(task_.plan.round.max_delta);
-  const auto check = [&delta, bound] { return check_update(delta, bound); };
+  const auto check = [&] {
+    return check_update(UpdateFile(delta, update.record.encoding, task_.layout.size()), largest_delta());
+  };
   const auto fault = co_await net::run_on(workers, check);
 
-  // From here to the reply nothing is awaited, so that what is judged is what is recorded.
-  const Verdict verdict = judge(update);
-  if (verdict.outcome != wire::Outcome::accepted) co_return verdict;
-  if (!is_let_in(update.device)) throw Error(ErrorCode::cancelled, "the device has gone, or was revoked");
-  if (fault) {
-    record(update, ParticipantState::refused, fault->sentence);
-    std::error_code ignored;  // the round's end removes it too
-    std::filesystem::remove(delta, ignored);
-    apply(round_->update_refused(update.device));
-    co_return Verdict{fault->outcome, fault->sentence};
+  const auto arrival = std::make_shared<Arrival>(parts_.context, std::move(update), fault);
+  arrivals_.push_back(arrival);
+  if (arrivals_.size() == 1) asio::post(parts_.context, [self] { self->record_arrivals(); });
+  co_await arrival->recorded();
+  co_return arrival->verdict;
+}
+
+RoundActions TaskRunner::settle(Arrival& arrival) {
+  Announcement& update = arrival.update;
+  arrival.verdict = judge(update);
+  if (arrival.verdict.outcome != wire::Outcome::accepted) return {};
+  if (!is_let_in(update.device)) {
+    arrival.tell(std::make_exception_ptr(Error(ErrorCode::cancelled, "the device has gone, or was revoked")));
+    return {};
   }
-  record(update, ParticipantState::accepted, "");
-  fold_->add(spooled(update.device, update.hash, update.record.examples));
-  apply(round_->update_accepted(update.device));
-  co_return verdict;
+  arrival.counts = true;
+  if (!arrival.fault) {
+    complete(update, ParticipantState::accepted, "");
+    return round_->update_accepted(update.device);
+  }
+  arrival.verdict = {arrival.fault->outcome, arrival.fault->sentence};
+  complete(update, ParticipantState::refused, arrival.fault->sentence);
+  return round_->update_refused(update.device);
+}
+
+// From the verdicts to the record nothing is awaited, so that what is judged is what is recorded.
+void TaskRunner::record_arrivals() {
+  const std::vector<std::shared_ptr<Arrival>> arrivals = std::exchange(arrivals_, {});
+  const std::uint64_t round = round_->number();
+  std::vector<ParticipantRecord> records;
+  RoundActions actions;
+  for (const auto& arrival : arrivals) {
+    for (RoundAction& action : settle(*arrival)) actions.push_back(std::move(action));
+    if (arrival->counts) records.push_back(arrival->update.record);
+  }
+  try {
+    if (!records.empty())
+      parts_.ledger.record_updates(task_.name, round, records, task_.plan.round.durability);
+  } catch (const std::exception& error) {  // also when memory runs out
+    // The round has counted what the ledger has not, and what it then said to the others is worth nothing.
+    for (const auto& arrival : arrivals) arrival->tell(std::current_exception());
+    return take_up_again(error);
+  }
+  for (const auto& arrival : arrivals) {
+    if (arrival->counts) file(*arrival);
+    arrival->tell(nullptr);
+  }
+  apply(actions);
+}
+
+void TaskRunner::file(const Arrival& arrival) {
+  SpooledUpdate delta = spooled(arrival.update.record);
+  if (!arrival.fault) return fold_->add(std::move(delta));
+  std::error_code ignored;  // the round's end removes it too
+  std::filesystem::remove(delta.delta, ignored);
 }
 
 bool TaskRunner::is_let_in(const std::string& device) const {
@@ -370,7 +425,7 @@ bool TaskRunner::is_let_in(const std::string& device) const {
   return found != listeners_.end() && found->second->is_open();
 }
 
-void TaskRunner::record(Announcement& update, ParticipantState state, const std::string& reason) {
+void TaskRunner::complete(Announcement& update, ParticipantState state, const std::string& reason) const {
   make_plausible(update.record, task_.plan.round.max_examples);
   update.record.device = update.device;
   update.record.state = state;
@@ -378,23 +433,27 @@ void TaskRunner::record(Announcement& update, ParticipantState state, const std:
   update.record.at = parts_.clock.now();
   update.record.update_hash = update.hash;
   update.record.update_bytes = update.length;
-  parts_.ledger.record_update(task_.name, update.round, update.record);
+}
+
+float TaskRunner::largest_delta() const {
+  return largest_decoded(task_.plan.round.encoding, static_cast<float>(task_.plan.round.max_delta));
 }
 
 double TaskRunner::quantum() const {
   const RoundPlan& plan = task_.plan.round;
-  return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), static_cast<float>(plan.max_delta));
+  return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), largest_delta());
 }
 
 std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
-  const auto bound = static_cast<float>(task_.plan.round.max_delta);
   return std::make_shared<RoundFold>(parts_.workers, fold_threads,
-                                     ExactFold(task_.layout.size(), quantum_, bound));
+                                     ExactFold(task_.layout.size(), quantum_, largest_delta()));
 }
 
-SpooledUpdate TaskRunner::spooled(const std::string& device, const Digest& hash,
-                                  std::uint32_t examples) const {
-  return {parts_.spool.path(task_.name, round_->number(), device, hash), strategy_->weight(examples), {}};
+SpooledUpdate TaskRunner::spooled(const ParticipantRecord& record) const {
+  return {parts_.spool.path(task_.name, round_->number(), record.device, record.update_hash),
+          record.encoding,
+          strategy_->weight(record.examples),
+          {}};
 }
 
 asio::awaitable<void> TaskRunner::aggregate() {
@@ -463,7 +522,7 @@ void TaskRunner::refold() {
   fold_ = make_fold();
   for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
     if (device.state != ParticipantState::accepted) continue;
-    SpooledUpdate update = spooled(device.device, device.update_hash, device.examples);
+    SpooledUpdate update = spooled(device);
     update.unverified = device.update_hash;
     fold_->add(std::move(update));
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "protocol/message.h"
+#include "server/fleet/arrival.h"
 #include "server/fleet/round_fold.h"
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
@@ -33,6 +35,7 @@ struct Work {
   std::uint64_t seed = 0;
   std::uint32_t max_examples = 0;
   float max_delta = 0.0F;
+  Encoding encoding = Encoding::fp32;
   Milliseconds time_left{};
 };
 
@@ -45,23 +48,6 @@ class TaskListener {
   virtual void version_published(const VersionRecord& version) = 0;
   /// Whether the device is still let in; what it sent counts only then.
   virtual bool is_open() const = 0;
-};
-
-/// What became of an update, and the sentence that the device is told.
-struct Verdict {
-  wire::Outcome outcome = wire::Outcome::accepted;
-  std::string sentence;
-};
-
-/// What a device says of an update before its bytes come.
-struct Announcement {
-  std::string device;
-  std::uint64_t round = 0;
-  std::uint64_t version = 0;
-  Digest layout_hash;
-  Digest hash;
-  std::uint64_t length = 0;
-  ParticipantRecord record;  ///< What the ledger keeps of it.
 };
 
 /// A part of a version that devices may fetch.
@@ -113,7 +99,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// Whether the announced update may come; accepted means: send it.
   Verdict judge(const Announcement& update) const;
   /// Takes in an update all of whose bytes have come. When it returns accepted the update is in the ledger
-  /// (I3).
+  /// (I3). Updates that are ready at the same time are recorded in one transaction.
   boost::asio::awaitable<Verdict> take(Announcement update, IncomingUpdate incoming);
 
  private:
@@ -128,6 +114,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// Carries actions out. Where the ledger fails, devices are told to come back and the round is taken up
   /// from the ledger a little later.
   void apply(const RoundActions& actions);
+  void take_up_again(const std::exception& failure);
   void recover();
   void act(const BeginTraining& begin);
   void act(const Offer& offer);
@@ -135,8 +122,14 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Aggregate& aggregate);
   void act(const Abandon& abandon);
   bool is_let_in(const std::string& device) const;
-  void record(Announcement& update, ParticipantState state, const std::string& reason);
-  SpooledUpdate spooled(const std::string& device, const Digest& hash, std::uint32_t examples) const;
+  void record_arrivals();
+  /// What the round makes of it: its verdict, and the actions that follow once it is recorded.
+  RoundActions settle(Arrival& arrival);
+  /// An arrival that is recorded: into the fold, or away with it.
+  void file(const Arrival& arrival);
+  /// Makes the update's record whole.
+  void complete(Announcement& update, ParticipantState state, const std::string& reason) const;
+  SpooledUpdate spooled(const ParticipantRecord& record) const;
   boost::asio::awaitable<void> aggregate();
   /// The fold with every accepted update in it; null where the round was abandoned, or the runner stopped.
   boost::asio::awaitable<std::shared_ptr<RoundFold>> folded();
@@ -147,6 +140,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   bool finished() const;
   void publish(const VersionRecord& version);
   std::shared_ptr<RoundFold> make_fold() const;
+  /// That an element of an update may have, however it travelled.
+  float largest_delta() const;
   double quantum() const;
 
   Parts parts_;
@@ -161,6 +156,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   boost::asio::steady_timer wake_;
   boost::asio::steady_timer settle_;
   boost::asio::steady_timer retry_;
+  std::vector<std::shared_ptr<Arrival>> arrivals_;  ///< Checked, and not yet recorded.
   bool settling_ = false;
   bool recovering_ = false;
   bool stopped_ = false;

@@ -117,6 +117,15 @@ Ledger::Database::Database(const std::filesystem::path& path)
   });
 }
 
+Ledger::Database::Syncing::Syncing(Database& database, Durability durability)
+    : relaxed_(durability == Durability::relaxed ? &database : nullptr) {
+  if (relaxed_ != nullptr) relaxed_->connection.tryExec("PRAGMA synchronous = NORMAL");
+}
+
+Ledger::Database::Syncing::~Syncing() {
+  if (relaxed_ != nullptr) relaxed_->connection.tryExec("PRAGMA synchronous = FULL");
+}
+
 Ledger::Ledger(const std::filesystem::path& path) : database_(std::make_unique<Database>(path)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger::~Ledger() = default;

@@ -84,6 +84,19 @@ class Query {
 struct Ledger::Database {
   explicit Database(const std::filesystem::path& path);
 
+  /// How transactions are synced while it lives; those that are not may be lost with the machine, the latest
+  /// first.
+  class Syncing {
+   public:
+    Syncing(Database& database, Durability durability);
+    Syncing(const Syncing&) = delete;
+    Syncing& operator=(const Syncing&) = delete;
+    ~Syncing();
+
+   private:
+    Database* relaxed_;
+  };
+
   /// Runs `action` in one transaction that is on the disk when this returns, or not at all.
   template <typename Action>
   auto change(const std::string& doing, Action action) {

@@ -11,7 +11,8 @@
 namespace fl::server {
 
 /// What must survive: devices, tokens, tasks, rounds, updates and versions, in one SQLite database (WAL,
-/// synchronous FULL). Every method that changes something is one transaction and durable when it returns.
+/// synchronous FULL). Every method that changes something is one transaction and durable when it returns,
+/// unless it says otherwise.
 ///
 /// Owns the database connection. One thread at a time; one Ledger per database (the home's lock sees to it).
 /// Throws Error: not_found for an unknown task, round or device; already_exists for a second one;
@@ -63,10 +64,12 @@ class Ledger {
   void begin_round(const RoundRecord& round, const std::vector<std::string>& cohort);
   /// A device that joins an open round later.
   void add_participant(const std::string& task, std::uint64_t round, const std::string& device);
-  /// Records an accepted or refused update; from an accepted one's return on it is never lost (I3). It
-  /// stands: a second of the device is already_exists. A refused one is replaced, though no round lets its
-  /// device in again.
-  void record_update(const std::string& task, std::uint64_t round, const ParticipantRecord& update);
+  /// Records accepted and refused updates, all or none; from the return on an accepted one is never lost
+  /// (I3). It stands: a second of the device is already_exists. A refused one is replaced, though no round
+  /// lets its device in again. With Durability::relaxed they are written but not synced.
+  void record_updates(const std::string& task, std::uint64_t round,
+                      const std::vector<ParticipantRecord>& updates,
+                      Durability durability = Durability::fsync);
   /// The round is committed and its version, the one after the latest, is there, both or neither.
   void commit_round(const std::string& task, std::uint64_t round, Timestamp closed,
                     const VersionRecord& version);

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/model/contract.h"
+#include "common/model/encoding.h"
 #include "common/model/layout.h"
 #include "common/model/manifest.h"
 #include "common/model/plan.h"
@@ -76,6 +77,7 @@ struct ParticipantRecord {
   Timestamp at{};
   Digest update_hash;  ///< accepted: the spooled delta's.
   std::uint64_t update_bytes = 0;
+  Encoding encoding = Encoding::fp32;  ///< Of the spooled delta.
   std::uint32_t examples = 0;
   double train_loss = 0.0;
   std::uint32_t test_examples = 0;

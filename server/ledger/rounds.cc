@@ -34,6 +34,7 @@ ParticipantRecord read_participant(Query& row) {
   participant.at = row.moment();
   participant.update_hash = row.digest();
   participant.update_bytes = row.count();
+  participant.encoding = encoding_from_name(row.text());
   participant.examples = row.count32();
   participant.train_loss = row.number_or(not_finite);
   participant.test_examples = row.count32();
@@ -72,6 +73,29 @@ void close_round(SQLite::Database& connection, const std::string& task, std::uin
       .run();
 }
 
+void set_participant(SQLite::Database& connection, const std::string& task, std::uint64_t round,
+                     const ParticipantRecord& update) {
+  const bool accepted = update.state == ParticipantState::accepted;
+  Query change(
+      connection,
+      "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
+      "encoding = ?, examples = ?, train_loss = ?, test_examples = ?, test_loss = ?, test_accuracy = ? "
+      "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
+      std::string(name(update.state)), update.reason, update.at,
+      accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
+      std::string(name(update.encoding)), update.examples, update.train_loss, update.test_examples,
+      update.test_loss, update.test_accuracy, task, round, update.device);
+  if (change.run() == 1) return;
+  Query known(connection, "SELECT 1 FROM participants WHERE task = ? AND round = ? AND device = ?", task,
+              round, update.device);
+  if (known.step()) {
+    throw Error(ErrorCode::already_exists,
+                "an update of '" + update.device + "' to " + title(task, round) + " is recorded already");
+  }
+  throw Error(ErrorCode::not_found,
+              "the device '" + update.device + "' has no part in " + title(task, round));
+}
+
 }  // namespace
 
 RoundRecord read_round(Query& row) {
@@ -98,8 +122,8 @@ std::vector<RoundRecord> Ledger::rounds(const std::string& task) const {
 
 std::vector<ParticipantRecord> Ledger::participants(const std::string& task, std::uint64_t round) const {
   return database_->list(read_participant,
-                         "SELECT device, state, reason, at, update_hash, update_bytes, examples, train_loss, "
-                         "test_examples, test_loss, test_accuracy FROM participants "
+                         "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, "
+                         "train_loss, test_examples, test_loss, test_accuracy FROM participants "
                          "WHERE task = ? AND round = ? ORDER BY device",
                          task, round);
 }
@@ -126,28 +150,14 @@ void Ledger::add_participant(const std::string& task, std::uint64_t round, const
   });
 }
 
-void Ledger::record_update(const std::string& task, std::uint64_t round, const ParticipantRecord& update) {
-  database_->change("recording an update of '" + update.device + "' to " + title(task, round), [&] {
+void Ledger::record_updates(const std::string& task, std::uint64_t round,
+                            const std::vector<ParticipantRecord>& updates, Durability durability) {
+  const Database::Syncing syncing(*database_, durability);
+  database_->change("recording updates to " + title(task, round), [&] {
     require_open(database_->find(read_round, select_round, task, round), task, round);
-    const bool accepted = update.state == ParticipantState::accepted;
-    Query change(database_->connection,
-                 "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
-                 "examples = ?, train_loss = ?, test_examples = ?, test_loss = ?, test_accuracy = ? "
-                 "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
-                 std::string(name(update.state)), update.reason, update.at,
-                 accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
-                 update.examples, update.train_loss, update.test_examples, update.test_loss,
-                 update.test_accuracy, task, round, update.device);
-    if (change.run() == 1) return;
-    Query known(database_->connection,
-                "SELECT 1 FROM participants WHERE task = ? AND round = ? AND device = ?", task, round,
-                update.device);
-    if (known.step()) {
-      throw Error(ErrorCode::already_exists,
-                  "an update of '" + update.device + "' to " + title(task, round) + " is recorded already");
+    for (const ParticipantRecord& update : updates) {
+      set_participant(database_->connection, task, round, update);
     }
-    throw Error(ErrorCode::not_found,
-                "the device '" + update.device + "' has no part in " + title(task, round));
   });
 }
 

@@ -93,7 +93,11 @@ CREATE TABLE participants (
 constexpr Migration strategy_state =
     "ALTER TABLE versions ADD COLUMN state_hash BLOB CHECK (state_hash IS NULL OR length(state_hash) = 32);";
 
-constexpr std::array migrations_so_far{first_schema, strategy_state};
+// How an update travelled and lies in the spool.
+constexpr Migration update_encoding =
+    "ALTER TABLE participants ADD COLUMN encoding TEXT NOT NULL DEFAULT 'fp32';";
+
+constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

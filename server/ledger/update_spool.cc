@@ -117,7 +117,7 @@ void IncomingUpdate::append(ByteView chunk) {
   offset_ += chunk.size();
 }
 
-bool IncomingUpdate::finish() {
+bool IncomingUpdate::finish(Durability durability) {
   if (!complete()) {
     throw Error(ErrorCode::failed_precondition,
                 "the update has " + std::to_string(offset_) + " of " + std::to_string(length_) + " bytes");
@@ -126,11 +126,12 @@ bool IncomingUpdate::finish() {
     ::unlink(part_.c_str());
     return false;
   }
-  sync_file(file_, part_);
+  const bool sync = durability == Durability::fsync;
+  if (sync) sync_file(file_, part_);
   if (::rename(part_.c_str(), final_path_.c_str()) != 0) {
     throw_system_error(errno, "renaming " + part_.string());
   }
-  sync_folder(final_path_.parent_path());
+  if (sync) sync_folder(final_path_.parent_path());
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/bytes.h"
 #include "common/base/digest.h"
 #include "common/base/files.h"
+#include "common/model/plan.h"
 
 namespace fl::server {
 
@@ -23,10 +24,10 @@ class IncomingUpdate {
   /// nothing of the chunk counts.
   void append(ByteView chunk);
 
-  /// Once complete: whether the bytes hash to what was announced. If so they are on the disk, under the
-  /// spool's final path for them; if not, they are gone. Only the destructor may follow. Throws
-  /// Error(failed_precondition) before it is complete.
-  bool finish();
+  /// Once complete: whether the bytes hash to what was announced. If so they are in a file under the spool's
+  /// final path for them, synced unless `durability` is relaxed; if not, they are gone. Only the destructor
+  /// may follow. Throws Error(failed_precondition) before it is complete.
+  bool finish(Durability durability = Durability::fsync);
 
  private:
   friend class UpdateSpool;

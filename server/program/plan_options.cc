@@ -54,6 +54,10 @@ void visit_round(RoundPlan& plan, Visit visit) {
   visit("round.max-examples", "N", "the most examples an update may count for", plan.max_examples);
   visit("round.max-delta", "D", "the largest change of a weight in an update", plan.max_delta);
   visit("round.max-update-bytes", "BYTES", "the largest update", plan.max_update_bytes);
+  visit("round.encoding", "NAME", "of updates on their way: fp32, fp16 (half the bytes) or int8 (a quarter)",
+        plan.encoding);
+  visit("round.durability", "NAME",
+        "fsync: acknowledged updates survive a power cut; relaxed: only the server's end", plan.durability);
   visit("round.seed", "SEED", "of everything that is drawn", plan.seed);
 }
 
@@ -64,6 +68,12 @@ std::string text_of(Optimizer value) {
   return std::string(name(value));
 }
 std::string text_of(Schedule value) {
+  return std::string(name(value));
+}
+std::string text_of(Encoding value) {
+  return std::string(name(value));
+}
+std::string text_of(Durability value) {
   return std::string(name(value));
 }
 template <std::unsigned_integral Number>
@@ -95,6 +105,12 @@ void read(const Arguments& given, const char* name, Optimizer& out) {
 }
 void read(const Arguments& given, const char* name, Schedule& out) {
   out = schedule_from_name(given.text(name));
+}
+void read(const Arguments& given, const char* name, Encoding& out) {
+  out = encoding_from_name(given.text(name));
+}
+void read(const Arguments& given, const char* name, Durability& out) {
+  out = durability_from_name(given.text(name));
 }
 template <std::unsigned_integral Number>
 void read(const Arguments& given, const char* name, Number& out) {

@@ -73,6 +73,7 @@ class RunningServer {
     log_->info(fmt::format("fl-server {} runs in {} and listens on {}", FL_VERSION, home_.folder().string(),
                            endpoint().text()));
     context_.run();
+    workers_.join();  // what they still hold may refer to the context
     log_->info("stopped");
   }
 

@@ -10,6 +10,8 @@ Builds and runs the benchmarks, or the one of that name. Each is run five times;
 among them the limit that it stands next to, measured in the same run, and the ratio:
 
   fold        elements of updates added a second, beside a plain sum of the same vectors
+  round       seconds a round of fl-server takes with devices that do not train, beside what TLS and the fold
+              alone would take, and the memory it takes; minutes
   connection  bytes a second through a connection, beside OpenSSL alone
   training    steps a second, beside PyTorch in Python
 
@@ -17,14 +19,14 @@ The figures are also written to build/bench/NAME.json.'
 
 name=${1:-}
 case $name in
-  "" | fold | connection | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
+  "" | fold | round | connection | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
   *) usage_or_fail "$usage" "$name" ;;
 esac
 
 install_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
 # Not there before libbenchmark was.
 run_logged "Configuring build" build/configure.log cmake --preset release
-build_preset release fl_bench
+build_preset release fl_bench fl-server
 mkdir -p build/bench
 build/bin/tests/fl_bench build/bench --benchmark_repetitions=5 "--benchmark_filter=^${name:-.*}(/|\$)"
 say "The figures: build/bench/${name:-NAME}.json"

@@ -177,8 +177,8 @@ TEST_CASE("rounds and versions tell what happened from a number on") {
   desk.ask(desk.task_request());
   for (const char* id : {"a", "b", "c"}) enrol(desk.office.ledger, id);
   desk.office.ledger.begin_round(sample_round(1, 1), {"a", "b", "c"});
-  desk.office.ledger.record_update("har", 1, accepted_update("a", 12));
-  desk.office.ledger.record_update("har", 1, refused_update("b", "not_finite"));
+  desk.office.ledger.record_updates("har", 1, {accepted_update("a", 12)});
+  desk.office.ledger.record_updates("har", 1, {refused_update("b", "not_finite")});
   desk.office.registry.commit_round(
       "har", 1, {desk.office.blobs.put(as_bytes(std::span<const float>(desk.office.weights))), {}}, at(260));
 

@@ -88,7 +88,7 @@ Task<> Peer::offer(ScriptedOffer offer) {
         wire::CreateTrainingPlan(builder, wire::Optimizer::sgd, 0.1, 0, 0, 0.9, 0.999, 1e-8,
                                  wire::Schedule::constant, 1, 1.0, offer.epochs, offer.steps, 16, 0, 0);
     return wire::CreateWorkOffer(builder, task, offer.round, offer.version, plan, offer.seed,
-                                 offer.max_examples, offer.max_delta, offer.deadline_ms);
+                                 offer.max_examples, offer.max_delta, offer.deadline_ms, offer.encoding);
   });
   co_await send(std::move(message));
 }

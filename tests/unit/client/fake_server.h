@@ -53,6 +53,7 @@ struct ScriptedOffer {
   std::uint32_t max_examples = 1000;
   float max_delta = 100.0F;
   std::uint32_t deadline_ms = 60'000;
+  wire::Encoding encoding = wire::Encoding::fp32;
 };
 
 /// The server's end of one connection, for a script.

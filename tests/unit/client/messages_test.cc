@@ -31,6 +31,7 @@ struct OfferFields {
   std::uint8_t optimizer = 0;
   bool has_plan = true;
   std::uint32_t deadline_ms = 1000;
+  std::uint8_t encoding = 0;
 };
 
 Offer offer_with(const OfferFields& fields) {
@@ -40,7 +41,8 @@ Offer offer_with(const OfferFields& fields) {
                                                fields.learning_rate, 0, 0, 0.9, 0.999, 1e-8,
                                                wire::Schedule::constant, 1, 1.0, fields.epochs, 0, 16, 0, 0);
     return wire::CreateWorkOffer(builder, task, 4, 3, fields.has_plan ? plan : 0, 99, fields.max_examples,
-                                 fields.max_delta, fields.deadline_ms);
+                                 fields.max_delta, fields.deadline_ms,
+                                 static_cast<wire::Encoding>(fields.encoding));
   });
   return offer_from(body_of<wire::WorkOffer>(buffer), Moment());
 }
@@ -72,17 +74,26 @@ TEST_CASE("an offer that no device could follow is refused by name (I8)") {
   CHECK(refused({.has_plan = false}));
 }
 
+TEST_CASE("an encoding that a device does not know or has no room for the deltas leaves it fp32") {
+  CHECK(offer_with({.encoding = 2}).encoding == Encoding::int8);
+  CHECK(offer_with({.max_delta = 65'504.0F, .encoding = 1}).encoding == Encoding::fp16);
+  CHECK(offer_with({.max_delta = 65'505.0F, .encoding = 1}).encoding == Encoding::fp32);
+  CHECK(offer_with({.encoding = 3}).encoding == Encoding::fp32);
+}
+
 TEST_CASE("an announcement says what the update is and how the version before it did") {
   FinishedUpdate update;
   update.task = "har";
   update.round = 3;
   update.version = 2;
-  update.delta = {1.0F, 2.0F};
+  update.bytes = Bytes(8);
+  update.encoding = Encoding::fp16;
   update.hash = sha256(as_bytes("x"));
   update.examples = 12;
   const auto buffer = announce_message(update);
   const auto& announce = body_of<wire::UpdateAnnounce>(buffer);
   CHECK(announce.length() == 8);
+  CHECK(announce.encoding() == wire::Encoding::fp16);
   CHECK(announce.examples() == 12);
   CHECK(announce.test_examples() == 0);
   CHECK(announce.test_accuracy() == -1.0);

@@ -84,6 +84,41 @@ TEST_CASE("a new device fetches the version and trains and reports exactly what 
   CHECK(device.serving() == 2);
 }
 
+TEST_CASE("an update travels in the encoding that was offered") {
+  const Federation federation;
+  const PublishedVersion version = federation.publish("har", 1, 0);
+  Bytes bytes;
+  Received announced;
+  FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                      co_await peer.bring(version);
+                      co_await peer.expect<wire::WorkRequest>();
+                      const ScriptedOffer work{.encoding = wire::Encoding::int8};
+                      co_await peer.offer(work);
+                      announced = co_await peer.expect<wire::UpdateAnnounce>();
+                      co_await peer.go();
+                      bytes = co_await peer.receive(announced.as<wire::UpdateAnnounce>().length());
+                      co_await peer.reply(wire::Outcome::accepted);
+                    }});
+  TestDevice device(federation, server.endpoint());
+  device.add_examples(30);
+  const Weights expected = expected_delta(device, version, 2);
+  Agent agent(device.parts(), true);
+  agent.start();
+  server.finish();
+  agent.stop();
+  const auto& announce = announced.as<wire::UpdateAnnounce>();
+  CHECK(announce.encoding() == wire::Encoding::int8);
+  CHECK(digest_in(announce.hash()) == sha256(bytes));
+  REQUIRE(bytes.size() == encoded_bytes(Encoding::int8, expected.size()));
+  std::vector<float> received(expected.size());
+  decode(Encoding::int8, bytes, received);
+  float largest = 0;
+  for (const float value : expected) largest = std::max(largest, std::abs(value));
+  REQUIRE(largest > 0);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    CHECK(std::abs(received[i] - expected[i]) <= largest / 127);
+}
+
 TEST_CASE("a device that may count fewer examples than it has trains on so many") {
   const Federation federation;
   const PublishedVersion version = federation.publish("har", 1, 0);

@@ -35,9 +35,9 @@ class Folding {
 
   /// Throws what the fold throws.
   const ExactFold& wait() {
-    boost::asio::io_context context;
-    auto sum = boost::asio::co_spawn(context, fold->sum(), boost::asio::use_future);
-    context.run();
+    auto sum = boost::asio::co_spawn(context_, fold->sum(), boost::asio::use_future);
+    context_.restart();
+    context_.run();
     return *sum.get();
   }
   Error failure() {
@@ -51,6 +51,7 @@ class Folding {
   }
 
  private:
+  boost::asio::io_context context_;
   boost::asio::thread_pool workers_{3};
 
  public:
@@ -61,19 +62,22 @@ class Folding {
 
 TEST_CASE("a delta with NaN or infinity or too large an element is refused by that element") {
   const test::TemporaryFolder folder;
+  const auto fault_of = [&](const std::vector<float>& delta) {
+    return check_update(UpdateFile(write_delta(folder, delta), Encoding::fp32, delta.size()), 1.0F);
+  };
   std::vector<float> values(600'000, 0.5F);
-  CHECK(!check_update(write_delta(folder, values), 1.0F));
+  CHECK(!fault_of(values));
   values[555'555] = std::numeric_limits<float>::quiet_NaN();
-  auto fault = check_update(write_delta(folder, values), 1.0F);
+  auto fault = fault_of(values);
   REQUIRE(fault);
   CHECK(fault->outcome == wire::Outcome::not_finite);
   CHECK(fault->sentence.find("element 555555 ") == 0);
   values[555'555] = -std::numeric_limits<float>::infinity();
-  CHECK(check_update(write_delta(folder, values), 1.0F)->outcome == wire::Outcome::not_finite);
+  CHECK(fault_of(values)->outcome == wire::Outcome::not_finite);
   values[555'555] = -1.5F;
-  CHECK(check_update(write_delta(folder, values), 1.0F)->outcome == wire::Outcome::delta_too_large);
+  CHECK(fault_of(values)->outcome == wire::Outcome::delta_too_large);
   values[555'555] = -1.0F;
-  CHECK(!check_update(write_delta(folder, values), 1.0F));
+  CHECK(!fault_of(values));
 }
 
 TEST_CASE("updates of every number and size are folded to the same bits as one after the other (I4)") {
@@ -90,12 +94,38 @@ TEST_CASE("updates of every number and size are folded to the same bits as one a
       CHECK(expected.add(0, elements, {&delta, 1}));
       expected.add_weight(weight);
       const auto path = write_delta(folder, values, std::to_string(elements) + "-" + std::to_string(weight));
-      folding.fold->add({path, weight, {}});
+      folding.fold->add({path, Encoding::fp32, weight, {}});
     }
     const ExactFold& sum = folding.wait();
     CHECK(sum.total_weight() == expected.total_weight());
     CHECK(std::equal(sum.sum().begin(), sum.sum().end(), expected.sum().begin(), expected.sum().end()));
   }
+}
+
+TEST_CASE("an update folds as what its encoding says and updates of several encodings fold together") {
+  const test::TemporaryFolder folder;
+  constexpr std::size_t elements = 20'001;
+  const double quantum = fold_quantum(3, 100, 16.0);
+  ExactFold expected(elements, quantum, 16.0F);
+  Folding folding(elements, quantum);
+  Random random(5);
+  std::vector<float> values(elements);
+  for (float& value : values) value = static_cast<float>(random.normal());
+  std::uint32_t weight = 1;
+  for (const Encoding encoding : {Encoding::fp32, Encoding::fp16, Encoding::int8}) {
+    Bytes bytes(encoded_bytes(encoding, elements));
+    encode(encoding, values, random, bytes);
+    std::vector<float> received(elements);
+    decode(encoding, bytes, received);
+    const WeightedDelta delta{received.data(), weight};
+    CHECK(expected.add(0, elements, {&delta, 1}));
+    const std::filesystem::path path = folder / std::string(name(encoding));
+    write_file_atomically(path, bytes);
+    CHECK(!check_update(UpdateFile(path, encoding, elements), 16.0F));
+    folding.fold->add({path, encoding, weight++, {}});
+  }
+  const ExactFold& sum = folding.wait();
+  CHECK(std::equal(sum.sum().begin(), sum.sum().end(), expected.sum().begin(), expected.sum().end()));
 }
 
 TEST_CASE("an update that is not the model's size, not what was acknowledged or gone spoils the fold") {
@@ -105,20 +135,20 @@ TEST_CASE("an update that is not the model's size, not what was acknowledged or 
   const auto failure_of = [&](std::size_t elements, const SpooledUpdate& update) {
     Folding folding(elements, fold_quantum(4, 100, 16.0));
     folding.fold->add(update);
-    folding.fold->add({delta, 1, {}});
+    folding.fold->add({delta, Encoding::fp32, 1, {}});
     return folding.failure();
   };
-  CHECK(failure_of(9'999, {delta, 1, {}}).code() == ErrorCode::invalid_data);
-  CHECK(failure_of(10'001, {delta, 1, {}}).code() == ErrorCode::invalid_data);
-  CHECK(failure_of(10'000, {folder / "nothing", 1, {}}).code() == ErrorCode::not_found);
+  CHECK(failure_of(9'999, {delta, Encoding::fp32, 1, {}}).code() == ErrorCode::invalid_data);
+  CHECK(failure_of(10'001, {delta, Encoding::fp32, 1, {}}).code() == ErrorCode::invalid_data);
+  CHECK(failure_of(10'000, {folder / "nothing", Encoding::fp32, 1, {}}).code() == ErrorCode::not_found);
   const Digest hash = sha256(as_bytes(std::span<const float>(values)));
-  CHECK(failure_of(10'000, {delta, 1, sha256({})}).code() == ErrorCode::invalid_data);
+  CHECK(failure_of(10'000, {delta, Encoding::fp32, 1, sha256({})}).code() == ErrorCode::invalid_data);
   std::vector<float> damaged = values;
   damaged[9'000] = std::numeric_limits<float>::infinity();
-  CHECK(failure_of(10'000, {write_delta(folder, damaged, "damaged"), 1, {}}).code() ==
+  CHECK(failure_of(10'000, {write_delta(folder, damaged, "damaged"), Encoding::fp32, 1, {}}).code() ==
         ErrorCode::invalid_data);
 
   Folding good(10'000, fold_quantum(4, 100, 16.0));
-  good.fold->add({delta, 1, hash});
+  good.fold->add({delta, Encoding::fp32, 1, hash});
   CHECK(good.wait().total_weight() == 1);
 }

@@ -1,6 +1,10 @@
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <list>
 #include <set>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -72,6 +76,69 @@ TEST_CASE("two devices make a round and both are pushed the exact mean") {
   CHECK(b.receive().body_as_VersionNotice() != nullptr);
   // 1 + (30·1 + 10·5)/40 and 2 + (10·4)/40, by hand.
   CHECK(server.weights(2) == std::vector<float>{3, 3, 3, 4});
+}
+
+TEST_CASE("of updates that come at once as many are accepted as make the round (I3)") {
+  RoundPlan plan;
+  plan.goal = plan.minimum = 8;
+  plan.over_selection = 1.5;
+  SUBCASE("synced") {}
+  SUBCASE("not synced") {
+    plan.durability = Durability::relaxed;
+  }
+  TestServer server(plan);
+  std::list<ScriptedDevice> devices;
+  for (int i = 0; i < 12; ++i) ready(devices.emplace_back(server.token()), server.port(), 1);
+  for (ScriptedDevice& device : devices) device.expect<wire::WorkOffer>();
+  std::atomic<int> accepted = 0;
+  std::atomic<int> late = 0;
+  {
+    std::list<std::jthread> threads;
+    for (ScriptedDevice& device : devices) {
+      threads.emplace_back([&] {
+        const wire::Outcome outcome = device.upload({}).outcome();
+        accepted += outcome == wire::Outcome::accepted ? 1 : 0;
+        late += outcome == wire::Outcome::round_closed ? 1 : 0;
+      });
+    }
+  }
+  CHECK(accepted == 8);
+  CHECK(late == 4);
+  devices.front().subscribe(1);
+  while (devices.front().receive().body_as_VersionNotice() == nullptr) {
+  }
+  const std::vector<server::ParticipantRecord> participants = server.participants(1);
+  CHECK(std::count_if(participants.begin(), participants.end(), [](const auto& participant) {
+          return participant.state == server::ParticipantState::accepted;
+        }) == 8);
+  CHECK(server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
+}
+
+TEST_CASE("updates that travelled encoded are counted as what they decode to, also after a restart (I3)") {
+  RoundPlan plan = two_of_two();
+  plan.encoding = Encoding::int8;
+  TestServer server(plan);
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  CHECK(a.expect<wire::WorkOffer>().encoding() == wire::Encoding::int8);
+  b.expect<wire::WorkOffer>();
+  ScriptedDevice::Update update;
+  update.delta = {1.27F, -0.01F, 0.5F, 0};
+  update.encoding = Encoding::int8;
+  CHECK(a.upload(update).outcome() == wire::Outcome::accepted);
+  server.stop();
+  server.start();
+  ready(b, server.port(), 1);
+  b.expect<wire::WorkOffer>();
+  CHECK(b.upload({}).outcome() == wire::Outcome::accepted);  // fp32 is always taken
+  CHECK(b.expect<wire::VersionNotice>().version() == 2);
+  // The largest element is 127 steps of 0.01, so that each of these is a whole number of them.
+  const std::vector<float> weights = server.weights(2);
+  const std::vector<double> expected = {1 + 0.885, 2 + 0.245, 3 + 0.5, 4 + 0.25};
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    CHECK(weights[i] == doctest::Approx(expected[i]).epsilon(1e-2));
 }
 
 TEST_CASE("a restarted server goes on with the round it had and loses no acknowledged update (I3)") {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "protocol/limits.h"
 
 namespace fl::test {
@@ -106,11 +107,17 @@ void ScriptedDevice::decline(std::uint64_t round, std::string_view reason) {
   }));
 }
 
-void ScriptedDevice::announce(const Update& update) {
+Bytes ScriptedDevice::bytes_of(const Update& update) {
+  Bytes bytes(encoded_bytes(update.encoding, update.delta.size()));
+  Random rounding(1);
+  encode(update.encoding, update.delta, rounding, bytes);
+  return bytes;
+}
+
+void ScriptedDevice::announce(const Update& update, ByteView bytes) {
   send(wire::make_message<wire::UpdateAnnounce>([&](FlatBufferBuilder& builder) {
     const auto task = builder.CreateString(task_.name);
     const auto layout = wire::field_of(builder, update.layout_hash.value_or(task_.layout_hash).bytes);
-    const ByteView bytes = fl::as_bytes(std::span<const float>(update.delta));
     const auto hash = wire::field_of(builder, update.hash.value_or(sha256(bytes)).bytes);
     wire::UpdateAnnounceBuilder message(builder);
     message.add_task(task);
@@ -120,20 +127,22 @@ void ScriptedDevice::announce(const Update& update) {
     message.add_hash(hash);
     message.add_length(update.length.value_or(bytes.size()));
     message.add_examples(update.examples);
+    message.add_encoding(static_cast<wire::Encoding>(update.encoding));
     return message.Finish();
   }));
 }
 
 const wire::UpdateReply& ScriptedDevice::upload(const Update& update) {
-  announce(update);
+  const Bytes bytes = bytes_of(update);
+  announce(update, bytes);
   for (;;) {
     const wire::Message& message = receive();
     if (message.body_type() == wire::Body::VersionNotice) continue;
     if (const wire::UpdateReply* reply = message.body_as_UpdateReply()) return *reply;
     const wire::UpdateGo* go = message.body_as_UpdateGo();
     if (go == nullptr) throw_unexpected(message);
-    const ByteView bytes = fl::as_bytes(std::span<const float>(update.delta)).subspan(go->offset());
-    if (!bytes.empty()) send_chunk(bytes);
+    const ByteView rest = ByteView(bytes).subspan(go->offset());
+    if (!rest.empty()) send_chunk(rest);
   }
 }
 

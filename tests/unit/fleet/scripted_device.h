@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "common/model/encoding.h"
 #include "common/model/layout.h"
 #include "common/net/connection.h"
 #include "common/net/enrolment_token.h"
@@ -64,15 +65,18 @@ class ScriptedDevice {
     std::uint64_t version = 1;
     std::vector<float> delta = {0.5F, 0.5F, 0.5F, 0.5F};
     std::uint32_t examples = 10;
+    Encoding encoding = Encoding::fp32;  ///< What it says; the bytes are those of the encoding.
     std::optional<Digest> layout_hash;
     std::optional<Digest> hash;
     std::optional<std::uint64_t> length;
   };
-  void announce(const Update& update);
+  void announce(const Update& update) { announce(update, bytes_of(update)); }
   /// Announces, sends what the server asks for, and returns its reply.
   const wire::UpdateReply& upload(const Update& update);
 
  private:
+  static Bytes bytes_of(const Update& update);
+  void announce(const Update& update, ByteView bytes);
   template <typename Result>
   Result run(boost::asio::awaitable<Result> work) {
     context_.restart();

@@ -50,6 +50,7 @@ struct TestServer::Running {
   ~Running() {
     context.stop();
     if (thread.joinable()) thread.join();
+    workers.join();  // what they still hold may refer to the context
   }
 
   server::ServerHome home;

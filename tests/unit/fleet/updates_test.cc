@@ -56,6 +56,12 @@ TEST_CASE("an update that does not fit its round is refused by what is wrong bef
   update.delta.push_back(1.0F);
   CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_length);
   update = {};
+  update.encoding = Encoding::int8;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_encoding);
+  update.encoding = static_cast<Encoding>(3);
+  update.length = 16;
+  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_encoding);
+  update = {};
   update.examples = 101;
   CHECK(round.device.upload(update).outcome() == wire::Outcome::too_many_examples);
   update.examples = 0;

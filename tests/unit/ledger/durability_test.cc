@@ -36,12 +36,17 @@ int in_child(Action action) {
 
 }  // namespace
 
-TEST_CASE("an update is there though the process is killed as soon as it is recorded (I3)") {
+TEST_CASE("an update is there though the process is killed as soon as it is recorded, synced or not (I3)") {
   const TemporaryFolder folder;
+  Durability durability = Durability::fsync;
+  SUBCASE("synced") {}
+  SUBCASE("not synced") {
+    durability = Durability::relaxed;
+  }
   const int status = in_child([&] {
     Ledger ledger(folder / "ledger.db");
     fill(ledger);
-    ledger.record_update("har", 1, accepted_update("a"));
+    ledger.record_updates("har", 1, {accepted_update("a")}, durability);
     ::kill(::getpid(), SIGKILL);
   });
   REQUIRE(WIFSIGNALED(status));

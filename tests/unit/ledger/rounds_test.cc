@@ -59,7 +59,7 @@ TEST_CASE("an accepted update is read back as it was recorded (I3)") {
   const TemporaryFolder folder;
   Ledger ledger(folder / "ledger.db");
   fill(ledger);
-  ledger.record_update("har", 1, accepted_update("a"));
+  ledger.record_updates("har", 1, {accepted_update("a")});
   const ParticipantRecord update = ledger.participants("har", 1).front();
   CHECK(update.state == ParticipantState::accepted);
   CHECK(update.at == at(300));
@@ -76,22 +76,34 @@ TEST_CASE("an accepted update stands and none is counted twice (I3)") {
   const TemporaryFolder folder;
   Ledger ledger(folder / "ledger.db");
   fill(ledger);
-  ledger.record_update("har", 1, accepted_update("a", 10));
-  CHECK(code_of([&] { ledger.record_update("har", 1, accepted_update("a", 99)); }) ==
+  ledger.record_updates("har", 1, {accepted_update("a", 10)});
+  CHECK(code_of([&] { ledger.record_updates("har", 1, {accepted_update("a", 99)}); }) ==
         ErrorCode::already_exists);
-  CHECK(code_of([&] { ledger.record_update("har", 1, refused_update("a", "late")); }) ==
+  CHECK(code_of([&] { ledger.record_updates("har", 1, {refused_update("a", "late")}); }) ==
         ErrorCode::already_exists);
   CHECK(ledger.participants("har", 1).front().examples == 10);
+}
+
+TEST_CASE("updates that are recorded together are recorded all or none (I3)") {
+  const TemporaryFolder folder;
+  Ledger ledger(folder / "ledger.db");
+  fill(ledger);
+  CHECK(code_of([&] { ledger.record_updates("har", 1, {accepted_update("a"), accepted_update("c")}); }) ==
+        ErrorCode::not_found);
+  CHECK(ledger.participants("har", 1).front().state == ParticipantState::selected);
+  ledger.record_updates("har", 1, {accepted_update("a"), refused_update("b", "not_finite")});
+  CHECK(ledger.participants("har", 1)[0].state == ParticipantState::accepted);
+  CHECK(ledger.participants("har", 1)[1].state == ParticipantState::refused);
 }
 
 TEST_CASE("a refused update may be followed by an accepted one") {
   const TemporaryFolder folder;
   Ledger ledger(folder / "ledger.db");
   fill(ledger);
-  ledger.record_update("har", 1, refused_update("a", "not_finite"));
+  ledger.record_updates("har", 1, {refused_update("a", "not_finite")});
   CHECK(ledger.participants("har", 1).front().state == ParticipantState::refused);
   CHECK(ledger.participants("har", 1).front().reason == "not_finite");
-  ledger.record_update("har", 1, accepted_update("a"));
+  ledger.record_updates("har", 1, {accepted_update("a")});
   CHECK(ledger.participants("har", 1).front().state == ParticipantState::accepted);
   CHECK(ledger.participants("har", 1).front().reason.empty());
 }
@@ -103,7 +115,7 @@ TEST_CASE("losses that are not finite are kept as such") {
   ParticipantRecord update = accepted_update("a");
   update.train_loss = std::numeric_limits<double>::quiet_NaN();
   update.test_loss = std::numeric_limits<double>::infinity();
-  ledger.record_update("har", 1, update);
+  ledger.record_updates("har", 1, {update});
   CHECK(std::isnan(ledger.participants("har", 1).front().train_loss));
   CHECK(std::isnan(ledger.participants("har", 1).front().test_loss));
 }
@@ -112,13 +124,13 @@ TEST_CASE("only a device of the cohort and only an open round take an update (I9
   const TemporaryFolder folder;
   Ledger ledger(folder / "ledger.db");
   fill(ledger);
-  CHECK(code_of([&] { ledger.record_update("har", 1, accepted_update("c")); }) == ErrorCode::not_found);
-  CHECK(code_of([&] { ledger.record_update("har", 7, accepted_update("a")); }) == ErrorCode::not_found);
-  CHECK(code_of([&] { ledger.record_update("absent", 1, accepted_update("a")); }) == ErrorCode::not_found);
+  CHECK(code_of([&] { ledger.record_updates("har", 1, {accepted_update("c")}); }) == ErrorCode::not_found);
+  CHECK(code_of([&] { ledger.record_updates("har", 7, {accepted_update("a")}); }) == ErrorCode::not_found);
+  CHECK(code_of([&] { ledger.record_updates("absent", 1, {accepted_update("a")}); }) == ErrorCode::not_found);
   ledger.add_participant("har", 1, "c");
-  ledger.record_update("har", 1, accepted_update("c"));
+  ledger.record_updates("har", 1, {accepted_update("c")});
   ledger.commit_round("har", 1, at(900), sample_version(2, 1));
-  CHECK(code_of([&] { ledger.record_update("har", 1, accepted_update("a")); }) ==
+  CHECK(code_of([&] { ledger.record_updates("har", 1, {accepted_update("a")}); }) ==
         ErrorCode::failed_precondition);
   CHECK(code_of([&] { ledger.add_participant("har", 1, "a"); }) == ErrorCode::failed_precondition);
 }
@@ -149,7 +161,7 @@ TEST_CASE("an abandoned round keeps its number and its updates and says why (I3)
   const TemporaryFolder folder;
   Ledger ledger(folder / "ledger.db");
   fill(ledger);
-  ledger.record_update("har", 1, accepted_update("a"));
+  ledger.record_updates("har", 1, {accepted_update("a")});
   ledger.abandon_round("har", 1, at(900), "too few updates");
   CHECK_FALSE(ledger.open_round("har").has_value());
   CHECK(ledger.rounds("har").front().state == RoundState::abandoned);

@@ -24,10 +24,10 @@ TEST_CASE("a round's summary adds up what its participants did") {
   second.train_loss = 2.0;
   second.test_examples = 30;
   second.test_accuracy = 0.9;
-  ledger.record_update("har", 1, first);
-  ledger.record_update("har", 1, second);
-  ledger.record_update("har", 1, refused_update("c", "not_finite"));
-  ledger.record_update("har", 1, refused_update("d", "delta_too_large"));
+  ledger.record_updates("har", 1, {first});
+  ledger.record_updates("har", 1, {second});
+  ledger.record_updates("har", 1, {refused_update("c", "not_finite")});
+  ledger.record_updates("har", 1, {refused_update("d", "delta_too_large")});
   ledger.commit_round("har", 1, at(900), sample_version(2, 1));
 
   REQUIRE(ledger.round_summaries("har", 0, 10).size() == 1);
@@ -59,8 +59,8 @@ TEST_CASE("means leave out updates that have no such number") {
   first.test_examples = 0;
   ParticipantRecord second = accepted_update("b");
   second.test_accuracy = -1.0;
-  ledger.record_update("har", 1, first);
-  ledger.record_update("har", 1, second);
+  ledger.record_updates("har", 1, {first});
+  ledger.record_updates("har", 1, {second});
   const RoundSummary summary = ledger.round_summaries("har", 0, 10).front();
   CHECK(summary.train_loss.value() == doctest::Approx(0.5));
   CHECK_FALSE(summary.test_accuracy.has_value());

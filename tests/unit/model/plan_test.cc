@@ -69,6 +69,10 @@ TEST_CASE("a round plan out of range is refused by key and value and range (I9)"
                  "max_examples is 536870913, it must be from 1 to 536870912"));
   CHECK(refused_round([](auto& plan) { plan.max_delta = 0; }) ==
         "max_delta is 0, it must be from 1e-30 to 1e+06");
+  CHECK(refused_round([](auto& plan) {
+          plan.encoding = Encoding::fp16;
+          plan.max_delta = 70'000;
+        }) == "max_delta is 70000, it must be at most 65504 where updates are encoded as fp16");
   CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 1e-50; }), "max_delta is 1e-50"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 1'000'001; }), "max_delta is 1000001"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_update_bytes = 0; }), "max_update_bytes is 0"));
@@ -157,7 +161,8 @@ TEST_CASE("the learning rate follows its schedule from round to round") {
   CHECK(rate(Schedule::cosine, 5000) == rate(Schedule::cosine, 5));
 }
 
-TEST_CASE("optimizers and schedules go by name and unknown ones are refused with the known (I9)") {
+TEST_CASE(
+    "optimizers, schedules and durabilities go by name and unknown ones are refused with the known (I9)") {
   for (const Optimizer each : {Optimizer::sgd, Optimizer::adam})
     CHECK(optimizer_from_name(name(each)) == each);
   for (const Schedule each : {Schedule::constant, Schedule::step, Schedule::exponential, Schedule::cosine}) {
@@ -166,4 +171,6 @@ TEST_CASE("optimizers and schedules go by name and unknown ones are refused with
   CHECK(contains(refusal(ErrorCode::invalid_argument, [] { optimizer_from_name("sdg"); }),
                  "there is no optimizer 'sdg', the known ones are sgd, adam"));
   CHECK(contains(refusal(ErrorCode::invalid_argument, [] { schedule_from_name(""); }), "cosine"));
+  CHECK(durability_from_name("relaxed") == Durability::relaxed);
+  CHECK(contains(refusal(ErrorCode::invalid_argument, [] { durability_from_name("none"); }), "fsync"));
 }

@@ -35,8 +35,8 @@ struct MadeHome {
     enrol(ledger, "a");
     enrol(ledger, "b");
     ledger.begin_round(sample_round(1, 1), {"a", "b"});
-    ledger.record_update("har", 1, accepted_update("a", 12));
-    ledger.record_update("har", 1, refused_update("b", "not_finite"));
+    ledger.record_updates("har", 1, {accepted_update("a", 12)});
+    ledger.record_updates("har", 1, {refused_update("b", "not_finite")});
     registry.commit_round("har", 1, {store_weights(blobs, sample_task().layout, weights), {}}, at(230));
   }
 

@@ -32,10 +32,11 @@ TEST_CASE("a plan without options is the default plan") {
 }
 
 TEST_CASE("every key of a plan has an option and options set what they name") {
-  const Plan plan =
-      plan_from({"--train.optimizer", "adam", "--train.learning-rate", "1e-3", "--train.batch-size", "32",
-                 "--train.schedule", "cosine", "--train.schedule-period", "9", "--round.goal", "7",
-                 "--round.over-selection", "1.5", "--round.seed", "42", "--round.server-beta1", "0.8"});
+  const Plan plan = plan_from({"--train.optimizer",       "adam", "--train.learning-rate", "1e-3",
+                               "--train.batch-size",      "32",   "--train.schedule",      "cosine",
+                               "--train.schedule-period", "9",    "--round.goal",          "7",
+                               "--round.over-selection",  "1.5",  "--round.seed",          "42",
+                               "--round.server-beta1",    "0.8",  "--round.durability",    "relaxed"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
   CHECK(plan.training.batch_size == 32);
@@ -44,11 +45,12 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK(plan.round.goal == 7);
   CHECK(plan.round.over_selection == 1.5);
   CHECK(plan.round.seed == 42);
+  CHECK(plan.round.durability == Durability::relaxed);
   CHECK(plan.round.server_beta1 == 0.8);
   CHECK_FALSE(plan.round.server_beta2);
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 31);
+  CHECK(options.all().size() == 33);
 }
 
 TEST_CASE("what is not given follows from what is") {
