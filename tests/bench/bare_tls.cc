@@ -45,8 +45,11 @@ void BareTls::send_across_threads(ByteView chunk, std::size_t total) {
   near_.native_non_blocking(false);
   far_.native_non_blocking(false);
   const std::jthread sender([&] {
-    for (std::size_t sent = 0; sent < total; sent += chunk.size()) {
-      SSL_write(sender_.get(), chunk.data(), static_cast<int>(std::min(chunk.size(), total - sent)));
+    for (std::size_t sent = 0; sent < total;) {
+      const ByteView rest = chunk.subspan(sent % chunk.size());
+      const int count = SSL_write(sender_.get(), rest.data(), static_cast<int>(rest.size()));
+      if (count <= 0) return;  // the receiver says so
+      sent += static_cast<std::size_t>(count);
     }
   });
   for (std::size_t received = 0; received < total;) {
