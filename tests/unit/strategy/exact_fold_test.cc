@@ -8,45 +8,24 @@
 #include <doctest/doctest.h>
 
 #include "common/base/random.h"
+#include "tests/unit/strategy/hard_updates.h"
 
 using namespace fl;
 using namespace fl::server;
+using test::hard_updates;
+using test::HardUpdate;
 
 namespace {
 
 __extension__ using Integer = __int128;
 
-struct Update {
-  std::uint32_t weight;
-  std::vector<float> delta;
-};
-
-/// Deltas of every magnitude that a float within the bound has: denormals, tiny and both ends of the range.
-std::vector<Update> adversarial_updates(std::size_t count, std::size_t elements, float bound,
-                                        std::uint32_t max_weight) {
-  Random random(11);
-  std::vector<Update> updates(count);
-  for (Update& update : updates) {
-    update.weight = static_cast<std::uint32_t>(1 + random.below(max_weight));
-    for (std::size_t i = 0; i < elements; ++i) {
-      const int exponent = static_cast<int>(random.below(155)) - 150;
-      float value = std::ldexp(static_cast<float>(random.uniform()), exponent);
-      if (random.below(10) == 0) value = bound;
-      if (random.below(10) == 0) value = std::numeric_limits<float>::denorm_min();
-      value = std::min(value, bound);
-      update.delta.push_back(random.below(2) == 0 ? value : -value);
-    }
-  }
-  return updates;
-}
-
 constexpr float no_bound = std::numeric_limits<float>::max();
 
 /// With so many updates in one call.
-ExactFold fold_of(const std::vector<Update>& updates, double quantum, std::size_t at_once = 1) {
+ExactFold fold_of(const std::vector<HardUpdate>& updates, double quantum, std::size_t at_once = 1) {
   ExactFold fold(updates.front().delta.size(), quantum, no_bound);
   std::vector<WeightedDelta> deltas;
-  for (const Update& update : updates) {
+  for (const HardUpdate& update : updates) {
     deltas.push_back({update.delta.data(), update.weight});
     fold.add_weight(update.weight);
     if (deltas.size() < at_once && &update != &updates.back()) continue;
@@ -80,12 +59,12 @@ Integer in_quanta(std::uint32_t weight, float value, double quantum) {
 }  // namespace
 
 TEST_CASE("the fold equals the exact sum of the rounded terms computed with integers") {
-  const std::vector<Update> updates = adversarial_updates(50, 200, 16.0F, 10'000);
+  const std::vector<HardUpdate> updates = hard_updates(50, 200, 16.0F, 10'000);
   const double quantum = fold_quantum(50, 10'000, 16.0);
   const ExactFold fold = fold_of(updates, quantum);
   for (std::size_t i = 0; i < fold.size(); ++i) {
     Integer sum = 0;
-    for (const Update& update : updates) sum += in_quanta(update.weight, update.delta[i], quantum);
+    for (const HardUpdate& update : updates) sum += in_quanta(update.weight, update.delta[i], quantum);
     CHECK(fold.sum()[i] == static_cast<double>(static_cast<long long>(sum)) * quantum);
   }
 }
@@ -93,20 +72,20 @@ TEST_CASE("the fold equals the exact sum of the rounded terms computed with inte
 TEST_CASE("up to the largest weight a plan allows, terms are exact before they are rounded") {
   constexpr std::uint32_t largest = 1U << 29U;
   for (const std::uint32_t weight : {largest, largest - 1}) {
-    std::vector<Update> updates = adversarial_updates(20, 200, 16.0F, 1);
-    for (Update& update : updates) update.weight = weight;
+    std::vector<HardUpdate> updates = hard_updates(20, 200, 16.0F, 1);
+    for (HardUpdate& update : updates) update.weight = weight;
     const double quantum = fold_quantum(20, largest, 16.0);
     const ExactFold fold = fold_of(updates, quantum);
     for (std::size_t i = 0; i < fold.size(); ++i) {
       Integer sum = 0;
-      for (const Update& update : updates) sum += in_quanta(weight, update.delta[i], quantum);
+      for (const HardUpdate& update : updates) sum += in_quanta(weight, update.delta[i], quantum);
       CHECK(fold.sum()[i] == static_cast<double>(static_cast<long long>(sum)) * quantum);
     }
   }
 }
 
 TEST_CASE("any order of updates gives the same bits where a float sum differs (I4)") {
-  std::vector<Update> updates = adversarial_updates(40, 500, 16.0F, 10'000);
+  std::vector<HardUpdate> updates = hard_updates(40, 500, 16.0F, 10'000);
   const double quantum = fold_quantum(40, 10'000, 16.0);
   const ExactFold first = fold_of(updates, quantum);
   bool float_sums_differ = false;
@@ -116,7 +95,7 @@ TEST_CASE("any order of updates gives the same bits where a float sum differs (I
     random.shuffle(updates);
     CHECK(same_bits(fold_of(updates, quantum).sum(), first.sum()));
     std::vector<float> float_sum(500);
-    for (const Update& update : updates) {
+    for (const HardUpdate& update : updates) {
       for (std::size_t i = 0; i < 500; ++i)
         float_sum[i] += static_cast<float>(update.weight) * update.delta[i];
     }
@@ -127,11 +106,11 @@ TEST_CASE("any order of updates gives the same bits where a float sum differs (I
 }
 
 TEST_CASE("updates added in pieces of any size give the same bits (I4)") {
-  const std::vector<Update> updates = adversarial_updates(6, 1'000, 4.0F, 100);
+  const std::vector<HardUpdate> updates = hard_updates(6, 1'000, 4.0F, 100);
   const double quantum = fold_quantum(6, 100, 4.0);
   ExactFold pieces(1'000, quantum, no_bound);
   Random random(9);
-  for (const Update& update : updates) {
+  for (const HardUpdate& update : updates) {
     for (std::size_t first = 0; first < 1'000;) {
       const std::size_t length = std::min<std::size_t>(1 + random.below(300), 1'000 - first);
       const WeightedDelta piece{update.delta.data() + first, update.weight};
@@ -143,7 +122,7 @@ TEST_CASE("updates added in pieces of any size give the same bits (I4)") {
 }
 
 TEST_CASE("any number of updates in a pass gives the same bits (I4)") {
-  const std::vector<Update> updates = adversarial_updates(37, 1'003, 16.0F, 10'000);
+  const std::vector<HardUpdate> updates = hard_updates(37, 1'003, 16.0F, 10'000);
   const double quantum = fold_quantum(37, 10'000, 16.0);
   const ExactFold one_by_one = fold_of(updates, quantum);
   for (std::size_t at_once = 2; at_once <= 2 * widest_pass + 1; ++at_once) {
@@ -152,11 +131,11 @@ TEST_CASE("any number of updates in a pass gives the same bits (I4)") {
 }
 
 TEST_CASE("every kind of vector that this processor has gives the same bits (I4)") {
-  const std::vector<Update> updates = adversarial_updates(8, 1'003, 16.0F, 10'000);
+  const std::vector<HardUpdate> updates = hard_updates(8, 1'003, 16.0F, 10'000);
   const double quantum = fold_quantum(8, 10'000, 16.0);
   const double rounder = 0x1.8p52 * quantum;
   std::vector<WeightedDelta> deltas;
-  for (const Update& update : updates) deltas.push_back({update.delta.data(), update.weight});
+  for (const HardUpdate& update : updates) deltas.push_back({update.delta.data(), update.weight});
   for (std::size_t count = 1; count <= widest_pass; ++count) {
     const std::vector<double> start(1'003, 3.0 * quantum);
     std::vector<double> expected = start;
