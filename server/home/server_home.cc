@@ -1,5 +1,6 @@
 #include "server/home/server_home.h"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
@@ -168,12 +169,17 @@ SigningKey ServerHome::signing_key() const {
   return SigningKey::load(folder_ / "signing.key");
 }
 
-FileDescriptor ServerHome::lock() const {
-  const std::filesystem::path path = folder_ / "lock";
+std::span<const char* const> ServerHome::fixed_files() {
+  static constexpr std::array<const char*, 6> names{settings_file, "authority.pem", "authority.key",
+                                                    "server.pem",  "server.key",    "signing.key"};
+  return names;
+}
+
+FileDescriptor lock_home(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "lock";
   FileDescriptor file = open_file(path, O_RDWR | O_CREAT, FileMode::secret);
   if (!lock_within(file, lock_patience)) {
-    throw Error(ErrorCode::failed_precondition, folder_.string() + " is in use by process " +
-                                                    number_in(file) +
+    throw Error(ErrorCode::failed_precondition, folder.string() + " is in use by process " + number_in(file) +
                                                     "; stop that server first, or use another home");
   }
   if (::ftruncate(file.get(), 0) != 0) throw_system_error(errno, "writing " + path.string());

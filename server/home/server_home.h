@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "common/base/clock.h"
@@ -24,6 +25,10 @@ struct ServerConfig {
   std::string log_level = "info";              ///< log-level: trace, debug, info, warn, error, off
 };
 
+/// Holds a home's folder for this process alone until the result goes. Throws Error(failed_precondition)
+/// naming the process that has it, after waiting up to a second for one that is about to end.
+FileDescriptor lock_home(const std::filesystem::path& folder);
+
 /// A server's folder: fl-server.ini, authority.pem/.key, server.pem/.key, signing.key, ledger.db, blobs/,
 /// spool/, admin.sock, lock. Made once by create(); a value of paths and loaded keys afterwards. Any thread.
 class ServerHome {
@@ -39,6 +44,9 @@ class ServerHome {
   /// The same home, listening elsewhere than its settings say.
   ServerHome listening_on(net::Endpoint listen) const;
 
+  /// The names of the files that create() makes once for all: settings, keys and certificates.
+  static std::span<const char* const> fixed_files();
+
   const std::filesystem::path& folder() const { return folder_; }
   const ServerConfig& config() const { return config_; }
   std::filesystem::path ledger_path() const { return folder_ / "ledger.db"; }
@@ -50,9 +58,7 @@ class ServerHome {
   net::Identity server_identity() const;
   SigningKey signing_key() const;
 
-  /// Holds the home for this process alone until the result goes. Throws Error(failed_precondition) naming
-  /// the process that has it, after waiting up to a second for one that is about to end.
-  FileDescriptor lock() const;
+  FileDescriptor lock() const { return lock_home(folder_); }
 
  private:
   ServerHome(std::filesystem::path folder, ServerConfig config)

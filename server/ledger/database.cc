@@ -12,8 +12,6 @@
 namespace fl::server {
 namespace {
 
-constexpr int busy_milliseconds = 5000;
-
 ErrorCode code_of_constraint(int extended) {
   switch (extended) {
     case SQLITE_CONSTRAINT_UNIQUE:
@@ -51,13 +49,12 @@ ErrorCode code_of(const SQLite::Exception& exception) {
   }
 }
 
-/// The file is made here and not by SQLite, so that from the start only its owner may read it.
+}  // namespace
+
 std::string made_private(const std::filesystem::path& path) {
   open_file(path, O_RDWR | O_CREAT, FileMode::secret);
   return path.string();
 }
-
-}  // namespace
 
 Error to_error(const SQLite::Exception& exception, const std::string& doing) {
   return {code_of(exception), doing + ": " + exception.what()};
@@ -127,6 +124,7 @@ Ledger::Database::Syncing::~Syncing() {
 }
 
 Ledger::Ledger(const std::filesystem::path& path) : database_(std::make_unique<Database>(path)) {}
+Ledger::Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger::~Ledger() = default;
 

@@ -19,6 +19,13 @@
 /// server/ledger.
 namespace fl::server {
 
+/// For how long a statement waits for another process that has the database.
+constexpr int busy_milliseconds = 5000;
+
+/// Makes an empty database before SQLite does, so that from the start only its owner may read it; returns its
+/// path as SQLite takes it.
+std::string made_private(const std::filesystem::path& path);
+
 /// A failure of SQLite's as an Error: full disk, failing disk, broken constraint and so on.
 Error to_error(const SQLite::Exception& exception, const std::string& doing);
 
@@ -83,6 +90,7 @@ class Query {
 
 struct Ledger::Database {
   explicit Database(const std::filesystem::path& path);
+  explicit Database(SQLite::Database&& opened) : connection(std::move(opened)) {}
 
   /// How transactions are synced while it lives; those that are not may be lost with the machine, the latest
   /// first.

@@ -14,17 +14,28 @@ namespace fl::server {
 /// synchronous FULL). Every method that changes something is one transaction and durable when it returns,
 /// unless it says otherwise.
 ///
-/// Owns the database connection. One thread at a time; one Ledger per database (the home's lock sees to it).
-/// Throws Error: not_found for an unknown task, round or device; already_exists for a second one;
-/// failed_precondition where the round is not open; resource_exhausted for a full disk; unavailable for a
-/// failing one; invalid_data where the database is not one of this program or of a newer schema version.
-/// After any of them nothing was changed. Lists of an unknown task are empty.
+/// Owns the database connection. One thread at a time; one Ledger per database (the home's lock sees to it),
+/// and any number of snapshots beside it. Throws Error: not_found for an unknown task, round or device;
+/// already_exists for a second one; failed_precondition where the round is not open; resource_exhausted for a
+/// full disk; unavailable for a failing one; invalid_data where the database is not one of this program or of
+/// a newer schema version. After any of them nothing was changed. Lists of an unknown task are empty.
 class Ledger {
  public:
   /// Opens the database, making or migrating its schema to the present version.
   explicit Ledger(const std::filesystem::path& path);
+  /// The ledger as it is now, for reading alone and whatever a server that has it does meanwhile. Leaves the
+  /// database as it is; while it is held the database's log grows. Throws Error as the constructor does, and
+  /// failed_precondition where the schema is older than the present version.
+  static Ledger snapshot(const std::filesystem::path& path);
+  /// Writes a ledger that may be in use, as it is at one moment, to `target`, where nothing is yet; readable
+  /// by its owner alone and on the disk when this returns.
+  static void copy(const std::filesystem::path& path, const std::filesystem::path& target);
   Ledger(Ledger&&) noexcept;
   ~Ledger();
+
+  /// What is wrong with the database itself, a sentence each: its pages and indexes, values that its schema
+  /// does not allow, rows that refer to none. Reads all of it.
+  std::vector<std::string> faults() const;
 
   // Tokens and devices. Only a token's SHA-256 is kept.
   void add_token(const Digest& secret_hash, const std::string& device_name, Timestamp expires);
@@ -52,6 +63,10 @@ class Ledger {
   std::vector<VersionRecord> versions(const std::string& task, std::uint64_t after,
                                       std::uint32_t limit) const;
 
+  /// Adds the version after the latest, which no round has made. Throws Error(invalid_argument) for another
+  /// one.
+  void add_version(const VersionRecord& version);
+
   // Rounds. At most one round of a task is open.
   /// The open round and its participants; nothing where none is open.
   std::optional<RoundRecord> open_round(const std::string& task) const;
@@ -78,6 +93,7 @@ class Ledger {
 
  private:
   struct Database;
+  explicit Ledger(std::unique_ptr<Database> database);
   std::unique_ptr<Database> database_;
 };
 

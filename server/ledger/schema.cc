@@ -120,6 +120,17 @@ void set_pragma(SQLite::Database& database, const std::string& name, std::int64_
   database.exec("PRAGMA " + name + " = " + std::to_string(value));
 }
 
+std::int64_t known_version(SQLite::Database& database, std::span<const Migration> migrations) {
+  check_owner(database);
+  const std::int64_t version = pragma(database, "PRAGMA user_version");
+  const auto present = static_cast<std::int64_t>(migrations.size());
+  if (version >= 0 && version <= present) return version;
+  throw Error(ErrorCode::invalid_data, database.getFilename() + " has schema version " +
+                                           std::to_string(version) + ", this program knows versions up to " +
+                                           std::to_string(present) +
+                                           "; use the newer fl-server that made it");
+}
+
 }  // namespace
 
 std::span<const Migration> ledger_migrations() {
@@ -127,15 +138,8 @@ std::span<const Migration> ledger_migrations() {
 }
 
 void migrate(SQLite::Database& database, std::span<const Migration> migrations) {
-  check_owner(database);
-  const std::int64_t version = pragma(database, "PRAGMA user_version");
+  const std::int64_t version = known_version(database, migrations);
   const auto present = static_cast<std::int64_t>(migrations.size());
-  if (version < 0 || version > present) {
-    throw Error(ErrorCode::invalid_data,
-                database.getFilename() + " has schema version " + std::to_string(version) +
-                    ", this program knows versions up to " + std::to_string(present) +
-                    "; use the newer fl-server that made it");
-  }
   for (std::int64_t next = version; next < present; ++next) {
     SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
     database.exec(migrations[static_cast<std::size_t>(next)]);
@@ -143,6 +147,14 @@ void migrate(SQLite::Database& database, std::span<const Migration> migrations) 
     set_pragma(database, "user_version", next + 1);
     transaction.commit();
   }
+}
+
+void require_present(SQLite::Database& database, std::span<const Migration> migrations) {
+  const std::int64_t version = known_version(database, migrations);
+  if (version == static_cast<std::int64_t>(migrations.size())) return;
+  throw Error(ErrorCode::failed_precondition,
+              database.getFilename() + " has schema version " + std::to_string(version) +
+                  " of an older fl-server; 'fl-server status' on its home brings it up to date");
 }
 
 }  // namespace fl::server

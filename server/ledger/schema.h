@@ -19,4 +19,8 @@ std::span<const Migration> ledger_migrations();
 /// Throws Error(invalid_data) where it is another program's database or has a newer version.
 void migrate(SQLite::Database& database, std::span<const Migration> migrations);
 
+/// For who may not migrate: throws Error as migrate() does, and failed_precondition where migrations are
+/// missing.
+void require_present(SQLite::Database& database, std::span<const Migration> migrations);
+
 }  // namespace fl::server

@@ -62,6 +62,18 @@ void Ledger::add_task(const TaskRecord& task, const VersionRecord& first) {
   });
 }
 
+void Ledger::add_version(const VersionRecord& version) {
+  database_->change("adding a version of the task '" + version.task + "'", [&] {
+    const std::uint64_t next = latest_version(version.task).version + 1;
+    if (version.round != 0 || version.version != next) {
+      throw Error(ErrorCode::invalid_argument,
+                  "version " + std::to_string(version.version) + " of '" + version.task +
+                      "' cannot be added: " + std::to_string(next) + " is the next, and of no round");
+    }
+    insert_version(database_->connection, version);
+  });
+}
+
 std::optional<TaskRecord> Ledger::task(const std::string& name) const {
   return database_->find(
       read_task,

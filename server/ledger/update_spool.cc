@@ -135,15 +135,20 @@ bool IncomingUpdate::finish(Durability durability) {
   return true;
 }
 
+std::filesystem::path spooled_path(const std::filesystem::path& folder, const std::string& task,
+                                   std::uint64_t round, const std::string& device, const Digest& hash) {
+  check_name(task, "task");
+  check_name(device, "device");
+  return folder / task / std::to_string(round) / (device + "-" + hash.hex());
+}
+
 UpdateSpool::UpdateSpool(std::filesystem::path folder) : folder_(std::move(folder)) {
   make_private_folder(folder_);
 }
 
 std::filesystem::path UpdateSpool::path(const std::string& task, std::uint64_t round,
                                         const std::string& device, const Digest& hash) const {
-  check_name(task, "task");
-  check_name(device, "device");
-  return folder_ / task / std::to_string(round) / (device + "-" + hash.hex());
+  return spooled_path(folder_, task, round, device, hash);
 }
 
 IncomingUpdate UpdateSpool::receive(const std::string& task, std::uint64_t round, const std::string& device,

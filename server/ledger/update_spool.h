@@ -44,6 +44,11 @@ class IncomingUpdate {
   FileDescriptor file_;
 };
 
+/// Where a finished update lies in the spool at `folder`. Throws Error(invalid_argument) for a name that is
+/// none.
+std::filesystem::path spooled_path(const std::filesystem::path& folder, const std::string& task,
+                                   std::uint64_t round, const std::string& device, const Digest& hash);
+
 /// The folder of updates of open rounds: FOLDER/TASK/ROUND/DEVICE-HASH. Different updates may be received by
 /// different threads.
 class UpdateSpool {

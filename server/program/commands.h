@@ -20,5 +20,9 @@ program::Command rounds_command();
 program::Command versions_command();
 program::Command export_command();
 program::Command evaluate_command();
+program::Command fsck_command();
+program::Command backup_command();
+program::Command restore_command();
+program::Command republish_command();
 
 }  // namespace fl::server

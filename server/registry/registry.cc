@@ -88,6 +88,24 @@ VersionRecord Registry::commit_round(const std::string& task, std::uint64_t roun
   return next;
 }
 
+VersionRecord Registry::publish_again(const std::string& task, std::uint64_t number, Timestamp now) {
+  const TaskRecord record = known_task(ledger_, task);
+  VersionRecord newest = ledger_.latest_version(task);
+  if (number <= newest.version || number - newest.version > most_again) {
+    throw Error(ErrorCode::invalid_argument,
+                "version " + std::to_string(newest.version) + " of '" + task +
+                    "' cannot be published as version " + std::to_string(number) +
+                    "; its new number is above its own by at most " + std::to_string(most_again));
+  }
+  while (newest.version < number) {
+    VersionRecord again = make_version(record, newest.weights_hash, 0, &newest, now);
+    again.state_hash = newest.state_hash;
+    ledger_.add_version(again);
+    newest = std::move(again);
+  }
+  return newest;
+}
+
 VersionRecord Registry::make_version(const TaskRecord& task, const Digest& weights, std::uint64_t round,
                                      const VersionRecord* previous, Timestamp now) {
   Manifest manifest;

@@ -44,6 +44,13 @@ class Registry {
   VersionRecord commit_round(const std::string& task, std::uint64_t round, const RoundResult& result,
                              Timestamp now);
 
+  /// Publishes a task's newest version again, under every number from the next to `number`: for devices that
+  /// hold versions which the server has lost and accept none that is older (I6). An open round goes on, as it
+  /// trains from the same weights. Throws Error: not_found; invalid_argument where `number` is not newer, or
+  /// newer by more than most_again.
+  static constexpr std::uint64_t most_again = 100'000;
+  VersionRecord publish_again(const std::string& task, std::uint64_t number, Timestamp now);
+
   PublicKey public_key() const { return key_.public_key(); }
 
  private:

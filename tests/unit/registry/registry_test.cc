@@ -127,3 +127,42 @@ TEST_CASE("weights that do not fit or are not finite or are not there leave the 
   CHECK(shop.ledger.open_round("har").has_value());
   CHECK(shop.ledger.versions("har").size() == 1);
 }
+
+TEST_CASE("a version is published again under new numbers with the same weights and the chain goes on (I6)") {
+  Shop shop;
+  shop.registry.add_task(sample_task(), first_weights, at(50));
+  for (const char* device : {"a", "b"}) enrol(shop.ledger, device);
+  shop.ledger.begin_round(sample_round(1, 1), {"a", "b"});
+  const Digest state = shop.blobs.put(as_bytes("state"));
+  shop.registry.commit_round("har", 1, {shop.store(next_weights), state}, at(60));
+  shop.ledger.begin_round(sample_round(2, 2), {"a", "b"});
+
+  CHECK(shop.registry.publish_again("har", 5, at(70)).version == 5);
+  const std::vector<VersionRecord> versions = shop.ledger.versions("har");
+  REQUIRE(versions.size() == 5);
+  for (std::size_t i = 2; i < versions.size(); ++i) {
+    CAPTURE(i);
+    const Manifest manifest = verify(versions[i].manifest, shop.registry.public_key());
+    CHECK(manifest.version == i + 1);
+    CHECK(manifest.previous == versions[i - 1].manifest.hash());
+    CHECK(manifest.weights_hash == versions[1].weights_hash);
+    CHECK(versions[i].weights_hash == versions[1].weights_hash);
+    CHECK(versions[i].state_hash == state);
+    CHECK(versions[i].round == 0);
+  }
+  CHECK(shop.ledger.open_round("har")->round == 2);
+  shop.registry.commit_round("har", 2, {shop.store(first_weights), {}}, at(80));
+  CHECK(shop.ledger.latest_version("har").version == 6);
+}
+
+TEST_CASE("a version is published again under no number that is not newer or far away (I9)") {
+  Shop shop;
+  shop.registry.add_task(sample_task(), first_weights, at(50));
+  const auto refused = [&](const std::string& task, std::uint64_t number) {
+    return code_of([&] { shop.registry.publish_again(task, number, at(60)); });
+  };
+  CHECK(refused("har", 1) == ErrorCode::invalid_argument);
+  CHECK(refused("har", 2 + Registry::most_again) == ErrorCode::invalid_argument);
+  CHECK(refused("other", 2) == ErrorCode::not_found);
+  CHECK(shop.ledger.versions("har").size() == 1);
+}

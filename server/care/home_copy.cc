@@ -1,0 +1,178 @@
+#include "server/care/home_copy.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "common/base/error.h"
+#include "common/base/files.h"
+#include "server/care/needed_files.h"
+
+namespace fl::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Until a copy is given up whose rounds are always closed before their updates have been read.
+constexpr int most_passes = 100;
+
+[[noreturn]] void refuse_damage(const std::string& file, const std::string& what, const fs::path& home) {
+  throw Error(ErrorCode::invalid_data,
+              file + " " + what + "; 'fl-server fsck " + home.string() + "' tells what to do about it");
+}
+
+/// A path as the user gave it, without the slash at its end that would make another of what is put beside it.
+fs::path without_last_slash(const fs::path& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+void refuse_if_taken(const fs::path& target) {
+  std::error_code ignored;
+  const fs::file_status status = fs::symlink_status(target, ignored);
+  if (!fs::exists(status) || (fs::is_directory(status) && fs::is_empty(target))) return;
+  throw Error(ErrorCode::already_exists,
+              target.string() + " is there already; it was left as it was. Name a folder that is not there");
+}
+
+class HomeCopy {
+ public:
+  HomeCopy(const ServerHome& home, const fs::path& target, const Watch& watch)
+      : home_(home), target_(without_last_slash(target)), part_(target_.string() + ".part"), watch_(watch) {}
+
+  HomeReport run() {
+    refuse_if_taken(target_);
+    make_private_folder(part_);
+    const FileDescriptor lock = lock_home(part_);
+    clear();
+    copy_fixed_files();
+    copy_ledger_and_updates();
+    copy_blobs();
+    HomeReport report = check();
+    refuse_if_taken(target_);
+    if (::rename(part_.c_str(), target_.c_str()) != 0)
+      throw_system_error(errno, "making " + target_.string());
+    sync_folder(target_.parent_path());
+    return report;
+  }
+
+ private:
+  /// Of a copy that was interrupted only the blobs are still those of the home.
+  void clear() const {
+    for (const fs::directory_entry& entry : fs::directory_iterator(part_)) {
+      const fs::path name = entry.path().filename();
+      if (name != "blobs" && name != "lock") fs::remove_all(entry.path());
+    }
+    for (const char* const folder : {"blobs", "spool"}) make_private_folder(part_ / folder);
+  }
+
+  /// Throws Error(not_found) where it is gone, and invalid_data where it is not what its name says.
+  void copy_file(const fs::path& from, const fs::path& to, const Digest* hash) const {
+    FileDraft draft(to, FileMode::secret);
+    const Digest found = for_each_piece(from, [&](ByteView piece) {
+      draft.write(piece);
+      if (watch_) watch_(piece.size());
+    });
+    if (hash != nullptr && found != *hash)
+      refuse_damage(from.string(), "does not hash to its name", home_.folder());
+    draft.commit();
+  }
+
+  void copy_fixed_files() const {
+    for (const char* const name : ServerHome::fixed_files()) {
+      copy_file(home_.folder() / name, part_ / name, nullptr);
+      fs::permissions(part_ / name, fs::status(home_.folder() / name).permissions());
+    }
+  }
+
+  /// The ledger first: what is committed after it refers to more files, never to fewer, but for the updates
+  /// of rounds that are closed meanwhile. Then there is a newer ledger, in which they are closed.
+  void copy_ledger_and_updates() {
+    const fs::path ledger = part_ / home_.ledger_path().filename();
+    for (int pass = 0; pass < most_passes; ++pass) {
+      fs::remove(ledger);
+      Ledger::copy(home_.ledger_path(), ledger);
+      needed_ = needed_files(Ledger::snapshot(ledger));
+      if (copy_updates()) return;
+    }
+    throw Error(
+        ErrorCode::unavailable,
+        "rounds are closed faster than their updates can be copied; try again when fewer devices send");
+  }
+
+  /// Whether all of them were there.
+  bool copy_updates() const {
+    for (const NeededUpdate& update : needed_.updates) {
+      const fs::path copied = part_ / "spool" / update.path;
+      const fs::path original = home_.spool_path() / update.path;
+      if (fs::exists(copied)) continue;
+      make_private_folder(copied.parent_path());
+      try {
+        copy_file(original, copied, &update.hash);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) throw;
+        const std::optional<RoundRecord> open = Ledger::snapshot(home_.ledger_path()).open_round(update.task);
+        if (open && open->round == update.round)
+          refuse_damage(original.string(), "is missing", home_.folder());
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// They are written once and never removed, so that there is no hurry.
+  void copy_blobs() const {
+    for (const auto& [hash, blob] : needed_.blobs) {
+      const fs::path original = home_.blobs_path() / hash.hex();
+      const fs::path copied = part_ / "blobs" / hash.hex();
+      if (fs::exists(copied)) continue;
+      try {
+        copy_file(original, copied, &hash);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::not_found) throw;
+        refuse_damage(original.string(), "is missing, " + blob.what, home_.folder());
+      }
+    }
+  }
+
+  /// Takes away what is of earlier passes and copies, and reads the rest as it lies there now.
+  HomeReport check() const {
+    const ServerHome copy = ServerHome::open(part_);
+    Findings removed;
+    find_leftovers_of_locked(copy, Leftovers::remove, removed);
+    HomeReport report = check_home(copy, Leftovers::ignore, watch_);
+    if (!report.has_faults()) return report;
+    const Finding& first = report.findings.front();
+    fs::remove_all(part_);  // so that the next does not go on with what is wrong in it
+    refuse_damage(home_.folder().string(), "was not copied: " + first.where + ": " + first.what,
+                  home_.folder());
+  }
+
+  const ServerHome& home_;
+  fs::path target_;
+  fs::path part_;
+  const Watch& watch_;
+  NeededFiles needed_;
+};
+
+}  // namespace
+
+HomeReport copy_home(const ServerHome& home, const fs::path& target, const Watch& watch) {
+  try {
+    return HomeCopy(home, target, watch).run();
+  } catch (const fs::filesystem_error& error) {
+    throw_system_error(error.code().value(), "copying " + home.folder().string() + " to " + target.string());
+  }
+}
+
+HomeReport restore_home(const ServerHome& backup, const fs::path& target, const Watch& watch) {
+  const HomeReport report = check_home(backup, Leftovers::ignore, watch);
+  if (report.has_faults()) {
+    const Finding& first = report.findings.front();
+    refuse_damage("the backup " + backup.folder().string(), "has faults, " + first.where + ": " + first.what,
+                  backup.folder());
+  }
+  return copy_home(backup, target, watch);
+}
+
+}  // namespace fl::server

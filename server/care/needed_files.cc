@@ -1,0 +1,59 @@
+#include "server/care/needed_files.h"
+
+#include "server/ledger/update_spool.h"
+
+namespace fl::server {
+namespace {
+
+constexpr std::uint32_t page = 256;
+
+void add_blobs(const Ledger& ledger, const TaskRecord& task, NeededFiles& files) {
+  const std::string of_task = " of '" + task.name + "'";
+  files.blobs[task.archive_hash] = {"the archive" + of_task, true, true};
+  VersionRecord newest;
+  for_each_version(ledger, task.name, [&](const VersionRecord& version) {
+    const std::string of_version = " of version " + std::to_string(version.version) + of_task;
+    files.blobs[version.weights_hash] = {"the weights" + of_version, false, true};
+    if (version.state_hash)
+      files.blobs[*version.state_hash] = {"the strategy's state" + of_version, false, false};
+    newest = version;
+  });
+  if (newest.version == 0) return;
+  files.blobs[newest.weights_hash].at_start = true;
+  if (newest.state_hash) files.blobs[*newest.state_hash].at_start = true;
+}
+
+void add_updates(const Ledger& ledger, const std::string& task, NeededFiles& files) {
+  const std::optional<RoundRecord> open = ledger.open_round(task);
+  if (!open) return;
+  files.open_rounds[task] = open->round;
+  for (const ParticipantRecord& device : ledger.participants(task, open->round)) {
+    if (device.state != ParticipantState::accepted) continue;
+    files.updates.push_back({task, open->round, device.device, device.update_hash, device.update_bytes,
+                             spooled_path("", task, open->round, device.device, device.update_hash)});
+  }
+}
+
+}  // namespace
+
+NeededFiles needed_files(const Ledger& ledger) {
+  NeededFiles files;
+  for (const TaskRecord& task : ledger.tasks()) {
+    add_blobs(ledger, task, files);
+    add_updates(ledger, task.name, files);
+  }
+  return files;
+}
+
+void for_each_version(const Ledger& ledger, const std::string& task,
+                      const std::function<void(const VersionRecord&)>& visit) {
+  std::vector<VersionRecord> versions;
+  std::uint64_t after = 0;
+  do {
+    versions = ledger.versions(task, after, page);
+    for (const VersionRecord& version : versions) visit(version);
+    if (!versions.empty()) after = versions.back().version;
+  } while (versions.size() == page);
+}
+
+}  // namespace fl::server
