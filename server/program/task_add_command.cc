@@ -150,13 +150,22 @@ void add(const ServerHome& home, const NewTask& task) {
   BlobStore blobs(home.blobs_path());
   StagedBlob archive(blobs, task.archive);
   StagedBlob weights(blobs, as_bytes(std::span<const float>(task.weights)));
-  ask(home, {{"command", "task-add"},
-             {"task", task.name},
-             {"plan", to_json(task.plan)},
-             {"contract", to_json(task.contract)},
-             {"layout", to_json(task.layout)},
-             {"archive", archive.hash().hex()},
-             {"weights", weights.hash().hex()}});
+  try {
+    ask(home, {{"command", "task-add"},
+               {"task", task.name},
+               {"plan", to_json(task.plan)},
+               {"contract", to_json(task.contract)},
+               {"layout", to_json(task.layout)},
+               {"archive", archive.hash().hex()},
+               {"weights", weights.hash().hex()}});
+  } catch (const Error& error) {
+    // A server that ended, or took too long, may have added the task and not come to say so.
+    if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::timeout) {
+      archive.keep();
+      weights.keep();
+    }
+    throw;
+  }
   archive.keep();
   weights.keep();
 }

@@ -1,8 +1,15 @@
+#include <array>
+#include <csignal>
 #include <fstream>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <doctest/doctest.h>
 
+#include "server/admin/admin_socket.h"
+#include "server/admin/administration.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/server_program/running.h"
 
@@ -25,6 +32,50 @@ std::string write_csv(const TemporaryFolder& folder) {
 std::size_t blobs_in(const std::string& home) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(home + "/blobs"), {}));
 }
+
+/// A server, as a process of its own, that is gone once it has added a task and before it has said so.
+class EndsUnanswering {
+ public:
+  explicit EndsUnanswering(const std::string& home) {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    const FileDescriptor read_end(ends[0]);
+    const FileDescriptor write_end(ends[1]);
+    child_ = ::fork();
+    REQUIRE(child_ >= 0);
+    if (child_ == 0) serve(home, write_end);
+    char listens = 0;
+    REQUIRE(::read(read_end.get(), &listens, 1) == 1);
+  }
+  EndsUnanswering(const EndsUnanswering&) = delete;
+  EndsUnanswering& operator=(const EndsUnanswering&) = delete;
+  ~EndsUnanswering() {
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+  }
+
+ private:
+  [[noreturn]] static void serve(const std::string& path, const FileDescriptor& ready) {
+    const server::ServerHome home = server::ServerHome::open(path);
+    const FileDescriptor lock = home.lock();
+    server::Ledger ledger(home.ledger_path());
+    server::BlobStore blobs(home.blobs_path());
+    server::Registry registry(ledger, blobs, home.signing_key());
+    const SystemClock clock;
+    server::Administration administration(home, ledger, blobs, registry, clock, {});
+    boost::asio::io_context context;
+    const server::AdminSocket socket(context.get_executor(), home.admin_socket(),
+                                     [&](std::string_view request) {
+                                       std::string answer = administration.execute(request);
+                                       if (request.find("task-add") != std::string_view::npos) ::_exit(0);
+                                       return answer;
+                                     });
+    if (::write(ready.get(), "1", 1) == 1) context.run();
+    ::_exit(1);
+  }
+
+  pid_t child_ = -1;
+};
 
 std::vector<std::string> adding(const std::string& home, const std::vector<std::string>& more) {
   return joined(joined({"task", "add", home, "har"}, window_options()), more);
@@ -57,6 +108,22 @@ TEST_CASE("a task of a built-in architecture is added and tested and exported an
   CHECK(run(adding(second, {"--model", archive})).status == program::exit_ok);
   const Outcome again = run({"evaluate", second, "har", "--data", write_csv(folder), "--all", "--json"});
   CHECK(json::parse(again.out).at("loss") == row.at("loss"));
+}
+
+TEST_CASE("a task that was added by a server that then ended unanswering keeps its model") {
+  const TemporaryFolder folder;
+  const std::string home = (folder / "home").string();
+  run({"init", home, "--listen", "127.0.0.1:7443"});
+  {
+    const EndsUnanswering server(home);
+    const Outcome added = run(adding(home, {"--architecture", "linear"}));
+    CHECK(added.status == program::exit_failed);
+    CHECK(contains(added.err, "the server ended before it had answered"));
+  }
+  CHECK(blobs_in(home) == 2);
+  const Outcome checked = run({"fsck", home});
+  CHECK(checked.status == program::exit_ok);
+  CHECK(contains(checked.out, "has no fault"));
 }
 
 TEST_CASE("models and data that do not fit are refused and leave the home as it was (I9)") {
