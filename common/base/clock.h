@@ -8,6 +8,8 @@ namespace fl {
 /// restarted server can go on with the deadlines it had.
 using Timestamp = std::chrono::sys_time<std::chrono::milliseconds>;
 using Milliseconds = std::chrono::milliseconds;
+/// How long something took.
+using Seconds = std::chrono::duration<double>;
 
 /// Where "now" comes from. Injected wherever time matters, so that tests and simulations choose it.
 class Clock {
@@ -23,6 +25,15 @@ class SystemClock final : public Clock {
   Timestamp now() const override {
     return std::chrono::time_point_cast<Milliseconds>(std::chrono::system_clock::now());
   }
+};
+
+/// Measures how long something takes, whatever is done to the clock on the wall.
+class Stopwatch {
+ public:
+  Seconds passed() const { return std::chrono::steady_clock::now() - begun_; }
+
+ private:
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace fl

@@ -35,43 +35,75 @@ std::string printable(std::string_view name) {
   return text;
 }
 
-MessageBuffer answer(const wire::EnrolRequest& request, CertificateOffice& certificates,
-                     const PublicKey& signing_key, const net::Connection& connection, spdlog::logger& log) {
-  const ByteView token = wire::bytes_of(request.token());
-  const ByteView certificate_request = wire::bytes_of(request.certificate_request());
-  if (token.size() > limits::token_bytes || certificate_request.size() > limits::certificate_bytes) {
-    return refusal_message(wire::RefusalCode::too_large, "the token or the certificate request is too long",
-                           true);
+/// Of a token, as the metrics name it.
+const char* reason(TokenOutcome outcome) {
+  switch (outcome) {
+    case TokenOutcome::accepted:
+      return "none";
+    case TokenOutcome::unknown:
+      return "token_unknown";
+    case TokenOutcome::expired:
+      return "token_expired";
+    case TokenOutcome::used:
+      return "token_used";
   }
-  try {
-    const auto enrolment =
-        certificates.enrol(token, certificate_request, printable(wire::text_of(request.name())));
-    if (enrolment.outcome != TokenOutcome::accepted) {
-      log.warn(fmt::format("enrolment from {} refused: {}", connection.peer_address(),
-                           sentence(enrolment.outcome)));
-      return refusal_message(wire::RefusalCode::token, sentence(enrolment.outcome), true);
-    }
-    log.info(fmt::format("device {} enrolled from {}", enrolment.device, connection.peer_address()));
-    return enrolled_message(enrolment.device, enrolment.certificate, signing_key.bytes);
-  } catch (const Error& error) {
-    log.warn(fmt::format("enrolment from {} failed: {}", connection.peer_address(), error.what()));
-    const bool theirs = error.code() == ErrorCode::invalid_data;
-    return refusal_message(theirs ? wire::RefusalCode::malformed : wire::RefusalCode::internal,
-                           theirs ? error.what() : "the server could not enrol the device; try again later",
-                           true);
-  }
+  return "token";
 }
+
+/// One enrolment, and whom to tell of it.
+struct Enrolment {
+  const net::Connection& connection;
+  CertificateOffice& certificates;
+  Refusals& refusals;
+  Metrics& metrics;
+  spdlog::logger& log;
+
+  MessageBuffer refuse(wire::RefusalCode code, std::string_view why, const std::string& sentence) const {
+    const std::string& address = connection.peer_address();
+    refusals.note(Stage::enrolment, why, host_of(address),
+                  fmt::format("address={}: enrolment refused: {}", address, sentence));
+    return refusal_message(code, sentence, true);
+  }
+
+  MessageBuffer answer(const wire::EnrolRequest& request, const PublicKey& signing_key) const {
+    const ByteView token = wire::bytes_of(request.token());
+    const ByteView certificate_request = wire::bytes_of(request.certificate_request());
+    if (token.size() > limits::token_bytes || certificate_request.size() > limits::certificate_bytes) {
+      return refuse(wire::RefusalCode::too_large, "too_large",
+                    "the token or the certificate request is too long");
+    }
+    try {
+      const auto enrolled =
+          certificates.enrol(token, certificate_request, printable(wire::text_of(request.name())));
+      if (enrolled.outcome != TokenOutcome::accepted) {
+        return refuse(wire::RefusalCode::token, reason(enrolled.outcome), sentence(enrolled.outcome));
+      }
+      metrics.device_enrolled();
+      log.info(fmt::format("device={} address={}: enrolled", enrolled.device, connection.peer_address()));
+      return enrolled_message(enrolled.device, enrolled.certificate, signing_key.bytes);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::invalid_data) {
+        return refuse(wire::RefusalCode::malformed, "malformed", error.what());
+      }
+      log.error(fmt::format("address={}: enrolment failed: {}", connection.peer_address(), error.what()));
+      return refuse(wire::RefusalCode::internal, "internal",
+                    "the server could not enrol the device; try again later");
+    }
+  }
+};
 
 }  // namespace
 
 asio::awaitable<void> enrol_device(net::Connection& connection, CertificateOffice& certificates,
-                                   PublicKey signing_key, std::shared_ptr<spdlog::logger> log) {
+                                   PublicKey signing_key, Refusals& refusals, Metrics& metrics,
+                                   std::shared_ptr<spdlog::logger> log) {
   connection.set_limits(2 * limits::certificate_bytes, 0);
   const wire::Message* message = co_await connection.read_message(limits::hello_time);
   const wire::EnrolRequest* request = message->body_as_EnrolRequest();
-  MessageBuffer reply = request == nullptr ? refusal_message(wire::RefusalCode::unexpected,
-                                                             "an enrolment begins with EnrolRequest", true)
-                                           : answer(*request, certificates, signing_key, connection, *log);
+  const Enrolment enrolment{connection, certificates, refusals, metrics, *log};
+  MessageBuffer reply = request == nullptr ? enrolment.refuse(wire::RefusalCode::unexpected, "unexpected",
+                                                              "an enrolment begins with EnrolRequest")
+                                           : enrolment.answer(*request, signing_key);
   co_await connection.write_message(std::move(reply), limits::frame_time);
 }
 

@@ -8,12 +8,14 @@
 #include "common/model/signing.h"
 #include "common/net/connection.h"
 #include "server/fleet/certificate_office.h"
+#include "server/fleet/refusals.h"
 
 namespace fl::server {
 
 /// The conversation of fl-enroll/1: one EnrolRequest, one EnrolReply or Refusal. Throws what the connection
 /// throws.
 boost::asio::awaitable<void> enrol_device(net::Connection& connection, CertificateOffice& certificates,
-                                          PublicKey signing_key, std::shared_ptr<spdlog::logger> log);
+                                          PublicKey signing_key, Refusals& refusals, Metrics& metrics,
+                                          std::shared_ptr<spdlog::logger> log);
 
 }  // namespace fl::server

@@ -3,19 +3,16 @@
 #include <map>
 #include <set>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
 #include "common/net/connection.h"
-#include "protocol/limits.h"
+#include "common/net/listening.h"
 #include "server/fleet/certificate_office.h"
 #include "server/fleet/enrolment.h"
+#include "server/fleet/entrance.h"
+#include "server/fleet/rate_limiter.h"
+#include "server/fleet/refusals.h"
 #include "server/fleet/session.h"
 #include "server/fleet/task_directory.h"
 #include "server/fleet/transfer_slots.h"
@@ -23,24 +20,12 @@
 namespace fl::server {
 
 namespace asio = boost::asio;
-using tcp = asio::ip::tcp;
 
 namespace {
 
 constexpr std::chrono::seconds drain_time{10};
-// After a failed accept, for example with no file descriptors left.
-constexpr std::chrono::seconds accept_retry{1};
-
-tcp::acceptor listening_on(asio::io_context& context, const net::Endpoint& endpoint) {
-  try {
-    const auto address = asio::ip::make_address(endpoint.host);
-    return tcp::acceptor(context, tcp::endpoint(address, endpoint.port));
-  } catch (const boost::system::system_error& error) {
-    throw Error(ErrorCode::unavailable, "cannot listen on " + endpoint.text() + ": " +
-                                            error.code().message() +
-                                            "; free the port or set another with --listen");
-  }
-}
+// Devices whose rate of connecting is remembered, those that came last.
+constexpr std::size_t most_device_rates = 65'536;
 
 }  // namespace
 
@@ -49,111 +34,104 @@ struct Fleet::State : std::enable_shared_from_this<Fleet::State> {
       : parts(given),
         identity(given.home.server_identity()),
         authority(given.home.authority()),
-        tls(net::TlsContext::for_server(identity, authority.certificate)),
         certificates(given.ledger, given.clock, authority,
                      std::chrono::hours(24) * given.home.config().device_certificate_days),
         slots(given.home.config().max_transfers),
-        acceptor(listening_on(given.context, given.home.config().listen)),
-        accept_timer(given.context),
+        refusals(given.context, given.metrics, given.log),
+        device_rates(given.home.config().device_connections_per_minute, most_device_rates),
+        entrance(make_entrance()),
         drain_timer(given.context) {}
 
-  asio::awaitable<void> accept_loop();
-  asio::awaitable<void> serve(tcp::socket socket);
+  std::shared_ptr<Entrance> make_entrance();
   asio::awaitable<void> serve_device(std::unique_ptr<net::Connection> connection);
+  std::optional<Objection> objection_to(const std::string& device);
   void ended();
   void start_task(const std::string& name);
 
   Parts parts;
   net::Identity identity;
   net::Identity authority;
-  net::TlsContext tls;
   CertificateOffice certificates;
   TransferSlots slots;
-  tcp::acceptor acceptor;
-  asio::steady_timer accept_timer;
+  Refusals refusals;
+  RateLimiter device_rates;
+  std::shared_ptr<Entrance> entrance;
   asio::steady_timer drain_timer;
   TaskDirectory tasks;
   std::map<std::string, std::shared_ptr<Session>> sessions;  // by device
-  std::size_t connections = 0;
   bool draining = false;
 };
 
-asio::awaitable<void> Fleet::State::accept_loop() {
-  const auto self = shared_from_this();
-  while (!draining) {
-    boost::system::error_code error;
-    tcp::socket socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (draining) co_return;
-    if (error) {
-      parts.log->error(fmt::format("accepting a connection failed: {}", error.message()));
-      accept_timer.expires_after(accept_retry);
-      co_await accept_timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
-      continue;
-    }
-    if (connections >= parts.home.config().max_connections) {
-      parts.log->warn(fmt::format("a connection was closed at once: {} are open, the limit", connections));
-      continue;
-    }
-    ++connections;
-    asio::co_spawn(
-        parts.context,
-        [self, socket = std::move(socket)]() mutable { return self->serve(std::move(socket)); },
-        [self](const std::exception_ptr&) { self->ended(); });
-  }
+std::shared_ptr<Entrance> Fleet::State::make_entrance() {
+  const ServerConfig& config = parts.home.config();
+  HandshakeGate::Limits limits;
+  limits.handshakes = config.max_handshakes;
+  limits.handshakes_of_an_address = config.max_address_handshakes;
+  limits.connections_a_minute = config.address_connections_per_minute;
+  auto enrol = [this](net::Connection& connection) {
+    return enrol_device(connection, certificates, parts.registry.public_key(), refusals, parts.metrics,
+                        parts.log);
+  };
+  auto serve = [this](std::unique_ptr<net::Connection> connection) {
+    return serve_device(std::move(connection));
+  };
+  return std::make_shared<Entrance>(
+      Entrance::Parts{parts.context, net::TlsContext::for_server(identity, authority.certificate), refusals,
+                      parts.metrics, parts.log, std::move(enrol), std::move(serve), [this] { ended(); }},
+      net::listen_on(parts.context, config.listen, "free the port or set another with --listen"), limits);
 }
 
 void Fleet::State::ended() {
-  --connections;
-  if (draining && connections == 0) drain_timer.cancel();
-}
-
-asio::awaitable<void> Fleet::State::serve(tcp::socket socket) {
-  std::string peer = "a peer that has gone";
-  try {
-    boost::system::error_code gone;
-    const tcp::endpoint remote = socket.remote_endpoint(gone);
-    if (!gone) peer = net::Endpoint{remote.address().to_string(), remote.port()}.text();
-    socket.set_option(tcp::no_delay(true));
-    auto connection = co_await net::Connection::accept(std::move(socket), tls, limits::handshake_time);
-    if (connection->alpn() == net::alpn_enrolment) {
-      co_await enrol_device(*connection, certificates, parts.registry.public_key(), parts.log);
-    } else {
-      co_await serve_device(std::move(connection));
-    }
-  } catch (const std::exception& error) {
-    parts.log->warn(fmt::format("connection from {} closed: {}", peer, error.what()));
-  }
+  if (draining && entrance->connections() == 0) drain_timer.cancel();
 }
 
 asio::awaitable<void> Fleet::State::serve_device(std::unique_ptr<net::Connection> connection) {
+  const auto self = shared_from_this();
   const std::string device = connection->peer_certificate().value().common_name();
+  const std::optional<Objection> objection = objection_to(device);
   const auto session =
       std::make_shared<Session>(Session::Parts{parts.context, tasks, parts.spool, certificates, slots,
-                                               parts.workers, parts.clock, parts.log},
-                                std::move(connection), device);
-  // A device that comes back before its old connection was noticed to be dead takes its place.
-  if (const auto old = sessions.find(device); old != sessions.end()) old->second->close();
-  sessions[device] = session;
+                                               parts.workers, parts.clock, parts.log, refusals},
+                                std::move(connection), device, objection);
+  if (!objection) {
+    // A device that comes back before its old connection was noticed to be dead takes its place.
+    if (const auto old = sessions.find(device); old != sessions.end()) old->second->close();
+    sessions[device] = session;
+  }
   if (draining) session->close_when_idle();
   co_await session->run();
   const auto found = sessions.find(device);
   if (found != sessions.end() && found->second == session) sessions.erase(found);
 }
 
+std::optional<Objection> Fleet::State::objection_to(const std::string& device) {
+  const ServerConfig& config = parts.home.config();
+  if (!device_rates.take(device, RateLimiter::Moment::clock::now())) {
+    return Objection{"device_rate", "a device may connect " +
+                                        std::to_string(config.device_connections_per_minute) +
+                                        " times a minute; come back later"};
+  }
+  if (sessions.size() >= config.max_connections && !sessions.contains(device)) {
+    return Objection{"connections_full", "the server has as many devices as it takes (max-connections = " +
+                                             std::to_string(config.max_connections) + "); come back later"};
+  }
+  return std::nullopt;
+}
+
 void Fleet::State::start_task(const std::string& name) {
   const std::optional<TaskRecord> task = parts.ledger.task(name);
   if (!task) throw Error(ErrorCode::not_found, "there is no task '" + name + "'");
-  const auto runner =
-      std::make_shared<TaskRunner>(TaskRunner::Parts{parts.context, parts.workers, parts.ledger, parts.blobs,
-                                                     parts.spool, parts.registry, parts.clock, parts.log},
-                                   *task);
+  const auto runner = std::make_shared<TaskRunner>(
+      TaskRunner::Parts{parts.context, parts.workers, parts.ledger, parts.blobs, parts.spool, parts.registry,
+                        parts.clock, parts.log, parts.metrics},
+      *task);
   runner->start();
   tasks.add(name, runner);
 }
 
 Fleet::Fleet(const Parts& parts) : state_(std::make_shared<State>(parts)) {
   for (const TaskRecord& task : parts.ledger.tasks()) state_->start_task(task.name);
-  asio::co_spawn(parts.context, [state = state_] { return state->accept_loop(); }, asio::detached);
+  state_->entrance->open();
 }
 
 Fleet::~Fleet() {
@@ -162,7 +140,7 @@ Fleet::~Fleet() {
 }
 
 std::uint16_t Fleet::port() const {
-  return state_->acceptor.local_endpoint().port();
+  return state_->entrance->port();
 }
 
 std::size_t Fleet::connections() const {
@@ -172,6 +150,11 @@ std::size_t Fleet::connections() const {
 std::string Fleet::round_state(const std::string& task) const {
   const auto runner = state_->tasks.find(task);
   return runner ? runner->state() : "not running";
+}
+
+void Fleet::measure() const {
+  state_->parts.metrics.set_connections(state_->entrance->strangers(), state_->sessions.size());
+  for (const std::string& name : state_->tasks.names()) state_->tasks.find(name)->measure();
 }
 
 void Fleet::start_task(const std::string& task) {
@@ -187,12 +170,12 @@ void Fleet::disconnect(const std::string& device) {
 void Fleet::drain() {
   if (state_->draining) return;
   state_->draining = true;
-  state_->acceptor.close();
-  state_->accept_timer.cancel();
+  state_->entrance->close();
   state_->tasks.stop();
+  state_->refusals.stop();
   const auto sessions = state_->sessions;  // closing may end a session and change the map
   for (const auto& [device, session] : sessions) session->close_when_idle();
-  if (state_->connections == 0) return;
+  if (state_->entrance->connections() == 0) return;
   state_->drain_timer.expires_after(drain_time);
   state_->drain_timer.async_wait([state = state_](const boost::system::error_code& cancelled) {
     if (cancelled) return;

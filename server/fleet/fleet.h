@@ -14,6 +14,7 @@
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/update_spool.h"
+#include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 
 namespace fl::server {
@@ -36,6 +37,7 @@ class Fleet {
     Registry& registry;
     const Clock& clock;
     std::shared_ptr<spdlog::logger> log;
+    Metrics& metrics;
   };
 
   /// Listens and takes up the rounds that were open. Throws Error(unavailable) where the port is taken,
@@ -47,6 +49,8 @@ class Fleet {
   std::size_t connections() const;
   /// For example "round 3 selecting: 3 of 6 devices".
   std::string round_state(const std::string& task) const;
+  /// Sets what the metrics say of connections and rounds; to be called before they are read.
+  void measure() const;
   /// Begins the rounds of a task that was added to the ledger, and tells the devices that are connected.
   void start_task(const std::string& task);
   /// Ends a device's connection, if it has one.

@@ -52,11 +52,12 @@ struct RoundFold::OpenUpdate {
   std::uint32_t weight;
 };
 
-RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold sum)
+RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold sum, PassObserver on_pass)
     : workers_(workers),
       threads_(threads),
       sum_(std::move(sum)),
-      strand_(asio::make_strand(workers.get_executor())) {}
+      strand_(asio::make_strand(workers.get_executor())),
+      on_pass_(std::move(on_pass)) {}
 
 RoundFold::~RoundFold() = default;
 
@@ -120,6 +121,7 @@ void RoundFold::tell_if_idle() {
 void RoundFold::begin_pass() {
   if (failure_) waiting_.clear();
   if (ranges_left_ != 0 || waiting_.empty()) return;
+  pass_time_ = Stopwatch();
   try {
     open_updates();
   } catch (...) {
@@ -185,6 +187,7 @@ void RoundFold::end_range(const std::exception_ptr& failure) {
   if (--ranges_left_ != 0) return;
   if (!failure_) {
     for (const OpenUpdate& update : pass_) sum_.add_weight(update.weight);
+    if (on_pass_) on_pass_(pass_time_.passed());
   }
   pass_.clear();
   begin_pass();

@@ -5,6 +5,7 @@
 #include <deque>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "protocol/message.h"
 #include "server/fleet/update_file.h"
@@ -48,8 +50,11 @@ struct SpooledUpdate {
 /// Always held by shared_ptr: a pass keeps it alive. Its functions may be called from any thread.
 class RoundFold : public std::enable_shared_from_this<RoundFold> {
  public:
+  /// Is told, by a worker, how long a pass took.
+  using PassObserver = std::function<void(Seconds)>;
+
   /// `threads` is how many of `workers` one pass may have.
-  RoundFold(boost::asio::thread_pool& workers, std::size_t threads, ExactFold sum);
+  RoundFold(boost::asio::thread_pool& workers, std::size_t threads, ExactFold sum, PassObserver on_pass = {});
   ~RoundFold();
 
   /// Returns at once.
@@ -83,6 +88,8 @@ class RoundFold : public std::enable_shared_from_this<RoundFold> {
   std::deque<SpooledUpdate> waiting_;
   std::vector<OpenUpdate> pass_;  ///< What is being added.
   std::size_t ranges_left_ = 0;   ///< Of the pass under way.
+  Stopwatch pass_time_;
+  PassObserver on_pass_;
   std::vector<std::shared_ptr<Waiter>> waiters_;
   std::exception_ptr failure_;
 };

@@ -14,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/files.h"
+#include "common/base/text.h"
 #include "common/net/run_on.h"
 #include "protocol/limits.h"
 
@@ -28,6 +29,9 @@ namespace {
 constexpr std::size_t most_sends_in_flight = 64;
 // Between two renewals in a connection, because each costs a signature and a commit.
 constexpr std::chrono::minutes shortest_renewal{1};
+// Of a device, before it is heard later; many more than any work takes.
+constexpr std::size_t messages_a_minute = 6000;
+constexpr std::chrono::milliseconds pace{50};
 constexpr const char* round_closed = "the round closed";
 
 /// What this server can do beyond the protocol's version 1.
@@ -37,8 +41,11 @@ constexpr std::array<std::string_view, 0> our_features{};
 class Violation : public Error {
  public:
   Violation(RefusalCode code, const std::string& sentence)
-      : Error(ErrorCode::protocol, sentence), refusal(code) {}
+      : Violation(code, sentence, wire::EnumNameRefusalCode(code)) {}
+  Violation(RefusalCode code, const std::string& sentence, const char* its_reason)
+      : Error(ErrorCode::protocol, sentence), refusal(code), reason(its_reason) {}
   RefusalCode refusal;
+  const char* reason;  // as the metrics name it
 };
 
 /// Marks a session as busy while it handles one message.
@@ -64,6 +71,18 @@ std::string failure_of(Operation operation) {
   }
 }
 
+Transfer transfer_of(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::fp16:
+      return Transfer::fp16_update;
+    case Encoding::int8:
+      return Transfer::int8_update;
+    case Encoding::fp32:
+      break;
+  }
+  return Transfer::fp32_update;
+}
+
 Announcement announcement_from(const wire::UpdateAnnounce& message, const std::string& device) {
   Announcement update;
   update.device = device;
@@ -83,17 +102,22 @@ Announcement announcement_from(const wire::UpdateAnnounce& message, const std::s
 
 }  // namespace
 
-Session::Session(const Parts& parts, std::unique_ptr<net::Connection> connection, std::string device)
+Session::Session(const Parts& parts, std::unique_ptr<net::Connection> connection, std::string device,
+                 std::optional<Objection> objection)
     : parts_(parts),
       connection_(std::move(connection)),
       device_(std::move(device)),
-      keep_alive_timer_(parts_.context) {}
+      objection_(std::move(objection)),
+      keep_alive_timer_(parts_.context),
+      pace_timer_(parts_.context),
+      messages_(messages_a_minute, 1) {}
 
 Session::~Session() = default;
 
 void Session::close() {
   closing_ = closed_ = true;
   keep_alive_timer_.cancel();
+  pace_timer_.cancel();
   parts_.slots.call_off(this);
   connection_->close();
 }
@@ -123,22 +147,28 @@ asio::awaitable<void> Session::run() {
   } catch (const Error& error) {
     if (error.code() == ErrorCode::protocol)
       violation = Violation(RefusalCode::malformed, error.what());
+    else if (error.code() == ErrorCode::timeout && !closing_)
+      parts_.refusals.note(Stage::session, "timeout", device_,
+                           fmt::format("device={}: cut off: {}", device_, error.what()));
     else if (!closing_)
-      parts_.log->info(fmt::format("device {}: {}", device_, error.what()));
+      parts_.log->info(fmt::format("device={}: {}", device_, error.what()));
   } catch (const std::exception& error) {
-    parts_.log->error(fmt::format("device {} at {}: {}", device_, connection_->peer_address(), error.what()));
+    parts_.log->error(
+        fmt::format("device={} address={}: {}", device_, connection_->peer_address(), error.what()));
   }
   leave();
-  if (violation && !closing_) co_await part_with(violation->refusal, violation->what());
+  if (violation && !closing_) co_await part_with(violation->refusal, violation->reason, violation->what());
   close();
 }
 
-asio::awaitable<void> Session::part_with(RefusalCode code, std::string sentence) {
-  parts_.log->warn(fmt::format("device {} at {}: {}", device_, connection_->peer_address(), sentence));
+asio::awaitable<void> Session::part_with(RefusalCode code, std::string reason, std::string sentence) {
+  parts_.refusals.note(
+      Stage::session, reason, device_,
+      fmt::format("device={} address={}: {}", device_, connection_->peer_address(), sentence));
   try {
     co_await write(refusal_message(code, sentence, true));
   } catch (const Error& error) {
-    parts_.log->debug(fmt::format("device {} did not listen: {}", device_, error.what()));
+    parts_.log->debug(fmt::format("device={}: did not listen: {}", device_, error.what()));
   }
 }
 
@@ -152,6 +182,7 @@ asio::awaitable<void> Session::greet() {
   if (const auto objection = parts_.certificates.admit(device_)) {
     throw Violation(RefusalCode::revoked, *objection);
   }
+  if (objection_) throw Violation(RefusalCode::internal, objection_->sentence, objection_->reason);
   const std::uint16_t version = wire::negotiated_version(hello->version_min(), hello->version_max());
   if (version == 0) {
     throw Violation(RefusalCode::version, "this server speaks protocol versions " +
@@ -160,7 +191,7 @@ asio::awaitable<void> Session::greet() {
   }
   const std::vector<std::string> features = wire::negotiated_features(hello->features(), our_features);
   connection_->set_limits(limits::message_bytes, 0);
-  parts_.log->info(fmt::format("device {} connected from {}", device_, connection_->peer_address()));
+  parts_.log->info(fmt::format("device={} address={}: connected", device_, connection_->peer_address()));
   greeted_ = true;
   co_await write(welcome_message(version, features, parts_.tasks.names(), parts_.clock.now()));
 }
@@ -182,7 +213,16 @@ asio::awaitable<void> Session::converse() {
       const Busy busy(busy_);
       co_await handle(*message);
     }
+    co_await keep_pace();
     co_await asio::post(parts_.context, asio::use_awaitable);  // a device that says much lets others speak
+  }
+}
+
+asio::awaitable<void> Session::keep_pace() {
+  while (!closing_ && !messages_.take("", RateLimiter::Moment::clock::now())) {
+    pace_timer_.expires_after(pace);
+    boost::system::error_code cancelled;
+    co_await pace_timer_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
   }
 }
 
@@ -219,7 +259,7 @@ asio::awaitable<void> Session::on(const wire::Subscribe& message) {
   const std::string name(wire::text_of(message.task()));
   const auto task = parts_.tasks.find(name);
   if (!task) {
-    co_await write(refusal_message(RefusalCode::not_found, "there is no task '" + name + "'", false));
+    co_await refuse(RefusalCode::not_found, "there is no task " + in_quotes(name));
     co_return;
   }
   subscribed_.insert(name);
@@ -237,8 +277,7 @@ asio::awaitable<void> Session::on(const wire::WorkRequest& message) {
     task->ask(device_);
     co_return;
   }
-  co_await write(
-      refusal_message(RefusalCode::unexpected, "WorkRequest needs a subscription to its task", false));
+  co_await refuse(RefusalCode::unexpected, "WorkRequest needs a subscription to its task");
 }
 
 void Session::on(const wire::WorkDeclined& message) {
@@ -251,21 +290,24 @@ void Session::on(const wire::WorkDeclined& message) {
 asio::awaitable<void> Session::on(const wire::Fetch& message) {
   const ByteView hash = wire::bytes_of(message.hash());
   std::optional<Part> part;
+  std::shared_ptr<TaskRunner> owner;
   for (const std::string& name : subscribed_) {
     const auto task = parts_.tasks.find(name);
-    if (!part && task && hash.size() == sizeof(Digest)) part = task->part(Digest::from_bytes(hash));
+    if (part || !task || hash.size() != sizeof(Digest)) continue;
+    part = task->part(Digest::from_bytes(hash));
+    owner = task;
   }
   const std::uint64_t offset = message.offset();
   if (!part || offset > part->length) {
-    co_await write(
-        refusal_message(RefusalCode::not_found, "no task you subscribe to has such a part now", false));
+    co_await refuse(RefusalCode::not_found, "no task you subscribe to has such a part now");
     co_return;
   }
   const TransferSlots::Slot slot = co_await wait_for_slot();
-  co_await send_part(*part, offset);
+  co_await send_part(*part, offset, owner->metrics());
 }
 
-asio::awaitable<void> Session::send_part(const Part& part, std::uint64_t offset) {
+asio::awaitable<void> Session::send_part(const Part& part, std::uint64_t offset, TaskMetrics& metrics) {
+  const Stopwatch stopwatch;
   const FileDescriptor file = open_file(part.path, O_RDONLY);
   co_await write(transfer_message(part.length, offset));
   Bytes chunk(std::min<std::uint64_t>(limits::sent_chunk_bytes, part.length - offset));
@@ -274,14 +316,19 @@ asio::awaitable<void> Session::send_part(const Part& part, std::uint64_t offset)
     read_at(file, offset, std::span(chunk).first(wanted), part.path);
     co_await connection_->write_chunk(ByteView(chunk).first(wanted), limits::frame_time);
     offset += wanted;
+    metrics.transferred(part.kind, wanted);
   }
+  metrics.transfer_took(part.kind, stopwatch.passed());
 }
 
 asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   const std::string name(wire::text_of(message.task()));
   const auto task = parts_.tasks.find(name);
   if (!task || !subscribed_.contains(name)) {
-    const Verdict unknown{wire::Outcome::unknown_task, "there is no task '" + name + "' you subscribe to"};
+    const Verdict unknown{wire::Outcome::unknown_task,
+                          "there is no task " + in_quotes(name) + " you subscribe to"};
+    parts_.refusals.note(Stage::session, wire::EnumNameOutcome(unknown.outcome), device_,
+                         fmt::format("device={}: update refused: {}", device_, unknown.sentence));
     co_await write(reply_message(unknown));
     co_return;
   }
@@ -297,14 +344,23 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   const Announcement update = announcement_from(message, device_);
   Verdict verdict = task->judge(update);
   if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
-  if (verdict.outcome == wire::Outcome::accepted || verdict.outcome == wire::Outcome::already_accepted) {
-    parts_.log->info(fmt::format("task {} round {} device {}: update accepted, {} examples", name,
-                                 update.round, device_, update.record.examples));
-  } else {
-    parts_.log->warn(fmt::format("task {} round {} device {}: update refused, {}: {}", name, update.round,
-                                 device_, wire::EnumNameOutcome(verdict.outcome), verdict.sentence));
-  }
+  tell_operator(*task, update, verdict);
   co_await write(reply_message(verdict));
+}
+
+void Session::tell_operator(const TaskRunner& runner, const Announcement& update, const Verdict& verdict) {
+  const std::string outcome = wire::EnumNameOutcome(verdict.outcome);
+  if (verdict.outcome == wire::Outcome::accepted || verdict.outcome == wire::Outcome::already_accepted) {
+    runner.metrics().update(outcome);
+    parts_.log->info(fmt::format(
+        "task={} round={} device={}: update {}, {} examples", runner.name(), update.round, device_,
+        verdict.outcome == wire::Outcome::accepted ? "accepted" : "accepted before", update.record.examples));
+  } else {
+    runner.metrics().update("refused", outcome);
+    parts_.refusals.log(device_,
+                        fmt::format("task={} round={} device={}: update refused, {}: {}", runner.name(),
+                                    update.round, device_, outcome, verdict.sentence));
+  }
 }
 
 asio::awaitable<TransferSlots::Slot> Session::wait_for_slot() {
@@ -327,7 +383,8 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
   // A round that closed meanwhile took its spool with it.
   const Verdict verdict = runner.judge(update);
   if (verdict.outcome != wire::Outcome::accepted) co_return verdict;
-  parts_.log->error(fmt::format("device {}: the update could not be kept: {}", device_, failure));
+  parts_.log->error(fmt::format("task={} round={} device={}: the update could not be kept: {}", runner.name(),
+                                update.round, device_, failure));
   co_return Verdict{wire::Outcome::server_failure,
                     "the server could not keep the update; send it again later"};
 }
@@ -351,13 +408,17 @@ asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const An
   if (!wanted()) co_return round_closed;
   connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
   co_await write(go_message(incoming->offset()));
-  std::string failure = co_await receive_chunks(*incoming, wanted);
+  const Transfer kind = transfer_of(update.record.encoding);
+  const Stopwatch stopwatch;
+  std::string failure = co_await receive_chunks(*incoming, wanted, runner.metrics(), kind);
+  runner.metrics().transfer_took(kind, stopwatch.passed());
   connection_->set_limits(limits::message_bytes, 0);
   co_return failure;
 }
 
 asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
-                                                     const std::function<bool()>& wanted) {
+                                                     const std::function<bool()>& wanted,
+                                                     TaskMetrics& metrics, Transfer kind) {
   std::string failure;
   std::uint64_t left = incoming.length() - incoming.offset();
   const auto deadline = std::chrono::steady_clock::now() + limits::transfer_time(left);
@@ -368,6 +429,7 @@ asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
     const wire::Frame frame = co_await connection_->read_frame(limit);
     if (frame.kind == wire::FrameKind::chunk && frame.payload.size() <= left) {
       left -= frame.payload.size();
+      metrics.transferred(kind, frame.payload.size());
       // With the disk at fault the rest is read all the same, so that both sides agree where they are.
       if (failure.empty() && !wanted()) failure = round_closed;
       if (failure.empty()) failure = failure_of([&] { incoming.append(frame.payload); });
@@ -385,22 +447,34 @@ asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
 asio::awaitable<void> Session::on(const wire::RenewRequest& message) {
   const Timestamp now = parts_.clock.now();
   if (renewed_ && now - *renewed_ < shortest_renewal) {
-    co_await write(refusal_message(RefusalCode::unexpected, "a certificate is renewed once a minute", false));
+    co_await refuse(RefusalCode::unexpected, "a certificate is renewed once a minute");
     co_return;
   }
   renewed_ = now;
   const ByteView request = wire::bytes_of(message.certificate_request());
   MessageBuffer reply;
+  std::optional<Error> failure;
   try {
     reply = renewed_message(parts_.certificates.renew(device_, request));
-    parts_.log->info(fmt::format("device {}: certificate renewed", device_));
   } catch (const Error& error) {
-    parts_.log->warn(fmt::format("device {}: its certificate was not renewed: {}", device_, error.what()));
-    const bool theirs = error.code() == ErrorCode::invalid_data;
-    reply = refusal_message(theirs ? RefusalCode::malformed : RefusalCode::internal,
-                            theirs ? error.what() : "the server could not renew it; try again later", false);
+    failure = error;
   }
-  co_await write(std::move(reply));
+  if (!failure) {
+    parts_.log->info(fmt::format("device={}: certificate renewed", device_));
+    co_await write(std::move(reply));
+  } else if (failure->code() == ErrorCode::invalid_data) {
+    co_await refuse(RefusalCode::malformed, failure->what());
+  } else {
+    parts_.log->error(
+        fmt::format("device={}: its certificate was not renewed: {}", device_, failure->what()));
+    co_await refuse(RefusalCode::internal, "the server could not renew it; try again later");
+  }
+}
+
+asio::awaitable<void> Session::refuse(RefusalCode code, std::string sentence) {
+  parts_.refusals.note(Stage::session, wire::EnumNameRefusalCode(code), device_,
+                       fmt::format("device={}: refused: {}", device_, sentence));
+  co_await write(refusal_message(code, sentence, false));
 }
 
 asio::awaitable<void> Session::write(MessageBuffer message) {

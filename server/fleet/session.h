@@ -15,11 +15,19 @@
 #include "common/net/connection.h"
 #include "server/fleet/certificate_office.h"
 #include "server/fleet/messages.h"
+#include "server/fleet/rate_limiter.h"
+#include "server/fleet/refusals.h"
 #include "server/fleet/task_directory.h"
 #include "server/fleet/task_runner.h"
 #include "server/fleet/transfer_slots.h"
 
 namespace fl::server {
+
+/// Why a device that has connected is not served now.
+struct Objection {
+  const char* reason;  ///< As the metrics name it.
+  std::string sentence;
+};
 
 /// One device's conversation on fl/1, from Hello to the end of the connection. Lives on the fleet's thread,
 /// always held by shared_ptr; whatever it refers to outlives it.
@@ -34,9 +42,12 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
     boost::asio::thread_pool& workers;
     const Clock& clock;
     std::shared_ptr<spdlog::logger> log;
+    Refusals& refusals;
   };
 
-  Session(const Parts& parts, std::unique_ptr<net::Connection> connection, std::string device);
+  /// With an objection the device is told that and no more.
+  Session(const Parts& parts, std::unique_ptr<net::Connection> connection, std::string device,
+          std::optional<Objection> objection);
   ~Session() override;
 
   const std::string& device() const { return device_; }
@@ -62,6 +73,8 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   Awaitable converse();
   Awaitable greet();
   Awaitable keep_alive();
+  /// Waits where the device has said more than its share.
+  Awaitable keep_pace();
   Awaitable handle(const wire::Message& message);
   Awaitable on(const wire::Subscribe& message);
   Awaitable on(const wire::WorkRequest& message);
@@ -76,19 +89,26 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
                                                     std::optional<IncomingUpdate>& incoming);
   /// `wanted` says of every chunk whether the update may still count.
   boost::asio::awaitable<std::string> receive_chunks(IncomingUpdate& incoming,
-                                                     const std::function<bool()>& wanted);
-  Awaitable send_part(const Part& part, std::uint64_t offset);
+                                                     const std::function<bool()>& wanted,
+                                                     TaskMetrics& metrics, Transfer kind);
+  Awaitable send_part(const Part& part, std::uint64_t offset, TaskMetrics& metrics, Transfer kind);
   Awaitable write(MessageBuffer message);
+  /// Says no to a message; the conversation goes on.
+  Awaitable refuse(wire::RefusalCode code, std::string sentence);
+  void tell_operator(const TaskRunner& runner, const Announcement& update, const Verdict& verdict);
   /// Logs what ended the conversation, and says it to the peer where it still listens.
-  Awaitable part_with(wire::RefusalCode code, std::string sentence);
+  Awaitable part_with(wire::RefusalCode code, std::string reason, std::string sentence);
   void send(MessageBuffer message);
   void leave();
 
   Parts parts_;
   std::unique_ptr<net::Connection> connection_;
   std::string device_;
+  std::optional<Objection> objection_;
   std::set<std::string> subscribed_;
   boost::asio::steady_timer keep_alive_timer_;
+  boost::asio::steady_timer pace_timer_;
+  RateLimiter messages_;
   std::size_t sends_in_flight_ = 0;
   bool greeted_ = false;
   std::optional<Timestamp> renewed_;

@@ -54,6 +54,7 @@ void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
 TaskRunner::TaskRunner(const Parts& parts, TaskRecord task)
     : parts_(parts),
       task_(std::move(task)),
+      metrics_(parts_.metrics.task(task_.name)),
       layout_hash_(task_.layout.hash()),
       strategy_(make_strategy(task_.plan)),
       latest_(parts_.ledger.latest_version(task_.name)),
@@ -116,8 +117,9 @@ bool TaskRunner::resume_round() {
   round_ = std::make_unique<Round>(
       Round::resume(open->round, task_.plan.round, parts_.clock.now(), cohort, accepted, refused));
   quantum_ = open->quantum;
+  round_began_ = open->opened;
   refold();
-  parts_.log->info(fmt::format("task {} round {}: goes on after a restart with {} of {} updates", task_.name,
+  parts_.log->info(fmt::format("task={} round={}: goes on after a restart with {} of {} updates", task_.name,
                                open->round, accepted.size(), task_.plan.round.goal));
   return true;
 }
@@ -135,9 +137,10 @@ bool TaskRunner::finished() const {
 }
 
 std::optional<Part> TaskRunner::part(const Digest& hash) const {
-  if (hash == task_.archive_hash) return Part{parts_.blobs.path(hash), task_.archive_bytes};
-  if (hash == latest_.weights_hash) return Part{parts_.blobs.path(hash), task_.layout.size() * sizeof(float)};
-  return std::nullopt;
+  if (hash == task_.archive_hash)
+    return Part{parts_.blobs.path(hash), task_.archive_bytes, Transfer::archive};
+  if (hash != latest_.weights_hash) return std::nullopt;
+  return Part{parts_.blobs.path(hash), task_.layout.size() * sizeof(float), Transfer::weights};
 }
 
 std::string TaskRunner::state() const {
@@ -149,6 +152,19 @@ std::string TaskRunner::state() const {
   }
   return where + ": " + std::to_string(round_->accepted()) + " of " + std::to_string(task_.plan.round.goal) +
          " updates";
+}
+
+void TaskRunner::measure() const {
+  TaskFigures figures;
+  figures.phase = finished() ? "finished" : server::name(round_->phase());
+  figures.round = round_->number();
+  figures.version = latest_.version;
+  figures.goal = task_.plan.round.goal;
+  figures.waiting = round_->waiting().size();
+  figures.cohort = round_->cohort_size();
+  figures.accepted = round_->accepted();
+  figures.subscribed = listeners_.size();
+  metrics_.set(figures);
 }
 
 void TaskRunner::subscribe(const std::string& device, TaskListener& listener) {
@@ -216,7 +232,7 @@ void TaskRunner::apply(const RoundActions& actions) {
 }
 
 void TaskRunner::take_up_again(const std::exception& failure) {
-  parts_.log->error(fmt::format("task {} round {}: {}; the round is taken up again in {} s", task_.name,
+  parts_.log->error(fmt::format("task={} round={}: {}; the round is taken up again in {} s", task_.name,
                                 round_->number(), failure.what(), recovery_time.count()));
   recover();
 }
@@ -235,7 +251,7 @@ void TaskRunner::recover() {
     try {
       self->take_up_round();
     } catch (const std::exception& error) {
-      self->parts_.log->error(fmt::format("task {}: {}", self->task_.name, error.what()));
+      self->parts_.log->error(fmt::format("task={}: {}", self->task_.name, error.what()));
       return self->recover();
     }
     self->recovering_ = false;
@@ -253,8 +269,9 @@ void TaskRunner::act(const BeginTraining& begin) {
   record.deadline = begin.deadline;
   parts_.ledger.begin_round(record, begin.cohort);
   quantum_ = record.quantum;
+  round_began_ = record.opened;
   fold_ = make_fold();
-  parts_.log->info(fmt::format("task {} round {}: {} devices selected, from version {}", task_.name,
+  parts_.log->info(fmt::format("task={} round={}: {} devices selected, from version {}", task_.name,
                                record.round, begin.cohort.size(), latest_.version));
 }
 
@@ -280,15 +297,17 @@ void TaskRunner::act(const Later& later) {
 }
 
 void TaskRunner::act(const Aggregate& /*aggregate*/) {
-  parts_.log->info(fmt::format("task {} round {}: {} updates, aggregating", task_.name, round_->number(),
+  parts_.log->info(fmt::format("task={} round={}: {} updates, aggregating", task_.name, round_->number(),
                                round_->accepted()));
   asio::co_spawn(parts_.context, [self = shared_from_this()] { return self->aggregate(); }, asio::detached);
 }
 
 void TaskRunner::act(const Abandon& abandon) {
   parts_.log->warn(
-      fmt::format("task {} round {}: abandoned, {}", task_.name, round_->number(), abandon.reason));
-  parts_.ledger.abandon_round(task_.name, round_->number(), parts_.clock.now(), abandon.reason);
+      fmt::format("task={} round={}: abandoned, {}", task_.name, round_->number(), abandon.reason));
+  const Timestamp now = parts_.clock.now();
+  parts_.ledger.abandon_round(task_.name, round_->number(), now, abandon.reason);
+  metrics_.round_ended(false, now - round_began_);
   clear_spool(round_->number());
   open_round(round_->number() + 1);
 }
@@ -303,12 +322,13 @@ void TaskRunner::decline(const std::string& device, std::uint64_t round, const s
     complete(nothing, ParticipantState::refused, "the device declined: " + reason);
     parts_.ledger.record_updates(task_.name, round, {nothing.record});
   } catch (const Error& error) {
-    parts_.log->error(fmt::format("task {} round {} device {}: that it declined cannot be recorded: {}",
+    parts_.log->error(fmt::format("task={} round={} device={}: that it declined cannot be recorded: {}",
                                   task_.name, round, device, error.what()));
     return;
   }
+  metrics_.update("declined");
   parts_.log->warn(
-      fmt::format("task {} round {} device {}: declined: {}", task_.name, round, device, reason));
+      fmt::format("task={} round={} device={}: declined: {}", task_.name, round, device, reason));
   apply(round_->update_refused(device));
 }
 
@@ -446,7 +466,8 @@ double TaskRunner::quantum() const {
 
 std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
   return std::make_shared<RoundFold>(parts_.workers, fold_threads,
-                                     ExactFold(task_.layout.size(), quantum_, largest_delta()));
+                                     ExactFold(task_.layout.size(), quantum_, largest_delta()),
+                                     [&metrics = metrics_](Seconds time) { metrics.fold_pass_took(time); });
 }
 
 SpooledUpdate TaskRunner::spooled(const ParticipantRecord& record) const {
@@ -457,6 +478,7 @@ SpooledUpdate TaskRunner::spooled(const ParticipantRecord& record) const {
 }
 
 asio::awaitable<void> TaskRunner::aggregate() {
+  const Stopwatch stopwatch;
   const std::shared_ptr<RoundFold> fold = co_await folded();
   std::string failure;
   while (fold && !stopped_) {
@@ -468,6 +490,7 @@ asio::awaitable<void> TaskRunner::aggregate() {
       failure = error.what();
     }
     if (version) {
+      metrics_.aggregation_took(stopwatch.passed());
       publish(*version);
       co_return;
     }
@@ -502,7 +525,7 @@ asio::awaitable<std::shared_ptr<RoundFold>> TaskRunner::folded() {
 
 asio::awaitable<void> TaskRunner::pause_before_another_try(const std::string& failure) {
   parts_.log->error(
-      fmt::format("task {} round {}: the new version could not be written and will be tried again: {}",
+      fmt::format("task={} round={}: the new version could not be written and will be tried again: {}",
                   task_.name, round_->number(), failure));
   retry_.expires_after(commit_retry);
   boost::system::error_code cancelled;
@@ -532,7 +555,8 @@ void TaskRunner::publish(const VersionRecord& version) {
   const std::uint64_t number = round_->number();
   round_->committed();
   latest_ = version;
-  parts_.log->info(fmt::format("task {} round {}: committed as version {} with {} updates", task_.name,
+  metrics_.round_ended(true, parts_.clock.now() - round_began_);
+  parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,
                                number, version.version, round_->accepted()));
   clear_spool(number);
   open_round(number + 1);
@@ -543,7 +567,7 @@ void TaskRunner::clear_spool(std::uint64_t round) {
   try {
     parts_.spool.remove_round(task_.name, round);
   } catch (const Error& error) {
-    parts_.log->warn(fmt::format("task {} round {}: its updates could not be removed: {}", task_.name, round,
+    parts_.log->warn(fmt::format("task={} round={}: its updates could not be removed: {}", task_.name, round,
                                  error.what()));
   }
 }

@@ -21,6 +21,7 @@
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/update_spool.h"
+#include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/round/round.h"
 #include "server/strategy/strategy.h"
@@ -54,6 +55,7 @@ class TaskListener {
 struct Part {
   std::filesystem::path path;
   std::uint64_t length = 0;
+  Transfer kind = Transfer::weights;
 };
 
 /// Runs one task's rounds: carries events to the pure Round, and its actions to ledger, fold and devices.
@@ -70,6 +72,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
     Registry& registry;
     const Clock& clock;
     std::shared_ptr<spdlog::logger> log;
+    Metrics& metrics;
   };
 
   TaskRunner(const Parts& parts, TaskRecord task);
@@ -87,6 +90,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   std::optional<Part> part(const Digest& hash) const;
   /// For example "round 3 training: 3 of 6 updates".
   std::string state() const;
+  TaskMetrics& metrics() const { return metrics_; }
+  /// Sets what the metrics say of the round.
+  void measure() const;
 
   void subscribe(const std::string& device, TaskListener& listener);
   void unsubscribe(const std::string& device, const TaskListener& listener);
@@ -146,11 +152,13 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
 
   Parts parts_;
   TaskRecord task_;
+  TaskMetrics& metrics_;
   Digest layout_hash_;
   std::unique_ptr<Strategy> strategy_;
   VersionRecord latest_;
   std::unique_ptr<Round> round_;
   double quantum_ = 0.0;  ///< Of the open round.
+  Timestamp round_began_{};
   std::shared_ptr<RoundFold> fold_;
   std::map<std::string, TaskListener*> listeners_;
   boost::asio::steady_timer wake_;

@@ -151,10 +151,9 @@ ServerHome ServerHome::open(const std::filesystem::path& folder) {
   return {folder, std::move(config)};
 }
 
-ServerHome ServerHome::listening_on(net::Endpoint listen) const {
-  ServerHome home = *this;
-  home.config_.listen = std::move(listen);
-  return home;
+ServerHome ServerHome::with(const ServerConfig& config) const {
+  check_settings(config);
+  return {folder_, config};
 }
 
 net::Identity ServerHome::authority() const {

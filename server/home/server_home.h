@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "common/base/clock.h"
 #include "common/base/files.h"
@@ -13,16 +15,26 @@
 
 namespace fl::server {
 
+/// What the setting metrics says where there is to be no such endpoint.
+inline constexpr std::string_view metrics_off = "off";
+
 /// The server's settings, from fl-server.ini in its home (Boost.Program_options syntax).
 struct ServerConfig {
   /// listen = ADDRESS:PORT; port 0 takes a free one.
   net::Endpoint listen{"0.0.0.0", 7443};
   /// host = NAME: what tokens tell devices, and what the certificate is for.
   std::string public_host = "127.0.0.1";
-  std::uint32_t max_connections = 10'000;      ///< max-connections: further ones are closed at once.
-  std::uint32_t max_transfers = 16;            ///< max-transfers: uploads and downloads at a time.
-  std::uint32_t device_certificate_days = 30;  ///< device-certificate-days
-  std::string log_level = "info";              ///< log-level: trace, debug, info, warn, error, off
+  std::uint32_t max_connections = 10'000;  ///< max-connections: devices at a time.
+  /// max-handshakes: of peers that have not shown who they are, at a time; these come on top.
+  std::uint32_t max_handshakes = 1024;
+  std::uint32_t max_address_handshakes = 512;             ///< max-address-handshakes: of an address
+  std::uint32_t address_connections_per_minute = 12'000;  ///< address-connections-per-minute
+  std::uint32_t device_connections_per_minute = 60;       ///< device-connections-per-minute
+  std::uint32_t max_transfers = 16;                       ///< max-transfers: uploads and downloads at a time.
+  std::uint32_t device_certificate_days = 30;             ///< device-certificate-days
+  /// metrics = ADDRESS:PORT, or off: where 'GET /metrics' is answered over plain HTTP.
+  std::optional<net::Endpoint> metrics;
+  std::string log_level = "info";  ///< log-level: trace, debug, info, warn, error, off
 };
 
 /// Holds a home's folder for this process alone until the result goes. Throws Error(failed_precondition)
@@ -41,8 +53,8 @@ class ServerHome {
   /// and key of a setting that is wrong or unknown, the latter with the nearest known one.
   static ServerHome open(const std::filesystem::path& folder);
 
-  /// The same home, listening elsewhere than its settings say.
-  ServerHome listening_on(net::Endpoint listen) const;
+  /// The same home with other settings than its file has. Throws Error(invalid_argument) as open() does.
+  ServerHome with(const ServerConfig& config) const;
 
   /// The names of the files that create() makes once for all: settings, keys and certificates.
   static std::span<const char* const> fixed_files();

@@ -25,8 +25,13 @@ program::Options known_settings() {
       .value("listen", "ADDRESS:PORT", "")
       .value("host", "NAME", "")
       .value("max-connections", "N", "")
+      .value("max-handshakes", "N", "")
+      .value("max-address-handshakes", "N", "")
+      .value("address-connections-per-minute", "N", "")
+      .value("device-connections-per-minute", "N", "")
       .value("max-transfers", "N", "")
       .value("device-certificate-days", "N", "")
+      .value("metrics", "ADDRESS:PORT", "")
       .value("log-level", "LEVEL", "");
 }
 
@@ -36,12 +41,22 @@ void read_number(const program::Arguments& given, const std::string& name, std::
 }
 
 constexpr std::int64_t most_connections = 1'000'000;
+constexpr std::int64_t most_handshakes = 100'000;
+constexpr std::int64_t most_per_minute = 10'000'000;
 constexpr std::int64_t most_transfers = 1024;
 constexpr std::int64_t most_days = 3650;
 constexpr std::size_t most_host_bytes = 64;
 
 [[noreturn]] void refuse(const std::string& sentence) {
   throw Error(ErrorCode::invalid_argument, sentence);
+}
+
+void read_endpoint(const program::Arguments& given, const std::string& name, net::Endpoint& out) {
+  try {
+    out = net::Endpoint::parse(given.text(name));
+  } catch (const Error& error) {
+    refuse(given.where(name) + ": " + error.what());
+  }
 }
 
 void check_range(const char* name, std::int64_t value, std::int64_t max) {
@@ -91,8 +106,15 @@ std::string setting(const std::string& comment, const std::string& name, const s
 
 void check_settings(const ServerConfig& config) {
   if (config.listen.host.empty()) refuse("listen has no address; it reads ADDRESS:PORT, as 0.0.0.0:7443");
+  if (config.metrics && config.metrics->host.empty()) {
+    refuse("metrics has no address; it reads ADDRESS:PORT, as 127.0.0.1:7444, or off");
+  }
   check_host(config.public_host);
   check_range("max-connections", config.max_connections, most_connections);
+  check_range("max-handshakes", config.max_handshakes, most_handshakes);
+  check_range("max-address-handshakes", config.max_address_handshakes, most_handshakes);
+  check_range("address-connections-per-minute", config.address_connections_per_minute, most_per_minute);
+  check_range("device-connections-per-minute", config.device_connections_per_minute, most_per_minute);
   check_range("max-transfers", config.max_transfers, most_transfers);
   check_range("device-certificate-days", config.device_certificate_days, most_days);
   check_log_level(config.log_level);
@@ -103,25 +125,41 @@ std::string settings_text(const ServerConfig& config) {
          setting("Where it listens. Port 0 takes a free one.", "listen", config.listen.text()) +
          setting("The name or address by which devices reach it, as enrolment tokens tell them.", "host",
                  config.public_host) +
-         setting("Connections beyond this number are closed at once.", "max-connections",
+         setting("Devices connected at a time; further ones are told to come back later.", "max-connections",
                  std::to_string(config.max_connections)) +
+         setting("Peers at a time that have not shown who they are yet; these come on top.", "max-handshakes",
+                 std::to_string(config.max_handshakes)) +
+         setting("How many of them may have one address, behind which may be many devices.",
+                 "max-address-handshakes", std::to_string(config.max_address_handshakes)) +
+         setting("New connections from one address, an IPv6 network /64 counting as one.",
+                 "address-connections-per-minute", std::to_string(config.address_connections_per_minute)) +
+         setting("New connections of one device.", "device-connections-per-minute",
+                 std::to_string(config.device_connections_per_minute)) +
          setting("Uploads and downloads at a time; each needs some memory.", "max-transfers",
                  std::to_string(config.max_transfers)) +
          setting("How long a device's certificate holds; devices renew it at half of that.",
                  "device-certificate-days", std::to_string(config.device_certificate_days)) +
+         setting(
+             "Where Prometheus reads the server's figures, at /metrics over plain HTTP without a password; "
+             "or off.",
+             "metrics", config.metrics ? config.metrics->text() : std::string(metrics_off)) +
          setting("trace, debug, info, warn, error or off", "log-level", config.log_level);
 }
 
 ServerConfig read_settings(const std::filesystem::path& file) {
   const program::Arguments given = program::parse_file(known_settings(), file);
   ServerConfig config;
-  try {
-    if (given.has("listen")) config.listen = net::Endpoint::parse(given.text("listen"));
-  } catch (const Error& error) {
-    refuse(given.where("listen") + ": " + error.what());
+  if (given.has("listen")) read_endpoint(given, "listen", config.listen);
+  if (given.has("metrics") && given.text("metrics") != metrics_off) {
+    read_endpoint(given, "metrics", config.metrics.emplace());
   }
   if (given.has("host")) config.public_host = given.text("host");
   read_number(given, "max-connections", most_connections, config.max_connections);
+  read_number(given, "max-handshakes", most_handshakes, config.max_handshakes);
+  read_number(given, "max-address-handshakes", most_handshakes, config.max_address_handshakes);
+  read_number(given, "address-connections-per-minute", most_per_minute,
+              config.address_connections_per_minute);
+  read_number(given, "device-connections-per-minute", most_per_minute, config.device_connections_per_minute);
   read_number(given, "max-transfers", most_transfers, config.max_transfers);
   read_number(given, "device-certificate-days", most_days, config.device_certificate_days);
   if (given.has("log-level")) config.log_level = given.text("log-level");

@@ -101,10 +101,11 @@ void Query::bind(double value) {
   }
 }
 
-Ledger::Database::Database(const std::filesystem::path& path)
-    : connection(guarded("opening " + path.string(), [&] {
-        return SQLite::Database(made_private(path), SQLite::OPEN_READWRITE, busy_milliseconds);
-      })) {
+Ledger::Database::Database(const std::filesystem::path& path, CommitObserver observer)
+    : connection(guarded(
+          "opening " + path.string(),
+          [&] { return SQLite::Database(made_private(path), SQLite::OPEN_READWRITE, busy_milliseconds); })),
+      on_commit(std::move(observer)) {
   guarded("opening " + path.string(), [&] {
     connection.exec("PRAGMA synchronous = FULL");
     connection.exec("PRAGMA foreign_keys = ON");
@@ -123,7 +124,8 @@ Ledger::Database::Syncing::~Syncing() {
   if (relaxed_ != nullptr) relaxed_->connection.tryExec("PRAGMA synchronous = FULL");
 }
 
-Ledger::Ledger(const std::filesystem::path& path) : database_(std::make_unique<Database>(path)) {}
+Ledger::Ledger(const std::filesystem::path& path, CommitObserver on_commit)
+    : database_(std::make_unique<Database>(path, std::move(on_commit))) {}
 Ledger::Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger::~Ledger() = default;

@@ -89,7 +89,7 @@ class Query {
 };
 
 struct Ledger::Database {
-  explicit Database(const std::filesystem::path& path);
+  Database(const std::filesystem::path& path, CommitObserver observer);
   explicit Database(SQLite::Database&& opened) : connection(std::move(opened)) {}
 
   /// How transactions are synced while it lives; those that are not may be lost with the machine, the latest
@@ -109,13 +109,16 @@ struct Ledger::Database {
   template <typename Action>
   auto change(const std::string& doing, Action action) {
     return guarded(doing, [&] {
+      const Stopwatch stopwatch;
       SQLite::Transaction transaction(connection, SQLite::TransactionBehavior::IMMEDIATE);
       if constexpr (std::is_void_v<decltype(action())>) {
         action();
         transaction.commit();
+        if (on_commit) on_commit(stopwatch.passed());
       } else {
         auto result = action();
         transaction.commit();
+        if (on_commit) on_commit(stopwatch.passed());
         return result;
       }
     });
@@ -141,6 +144,7 @@ struct Ledger::Database {
   }
 
   SQLite::Database connection;
+  CommitObserver on_commit;
 };
 
 }  // namespace fl::server

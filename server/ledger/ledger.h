@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,9 @@
 #include "server/ledger/records.h"
 
 namespace fl::server {
+
+/// Is told how long each change took to be on the disk.
+using CommitObserver = std::function<void(Seconds)>;
 
 /// What must survive: devices, tokens, tasks, rounds, updates and versions, in one SQLite database (WAL,
 /// synchronous FULL). Every method that changes something is one transaction and durable when it returns,
@@ -22,7 +26,7 @@ namespace fl::server {
 class Ledger {
  public:
   /// Opens the database, making or migrating its schema to the present version.
-  explicit Ledger(const std::filesystem::path& path);
+  explicit Ledger(const std::filesystem::path& path, CommitObserver on_commit = {});
   /// The ledger as it is now, for reading alone and whatever a server that has it does meanwhile. Leaves the
   /// database as it is; while it is held the database's log grows. Throws Error as the constructor does, and
   /// failed_precondition where the schema is older than the present version.

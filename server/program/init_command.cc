@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "server/home/server_home.h"
 #include "server/program/commands.h"
+#include "server/program/endpoint_options.h"
 
 namespace fl::server {
 namespace {
@@ -11,11 +12,8 @@ using program::Arguments;
 
 int run(const Arguments& arguments) {
   ServerConfig config;
-  try {
-    config.listen = net::Endpoint::parse(arguments.text("listen"));
-  } catch (const Error& error) {
-    throw program::UsageError("--listen: " + std::string(error.what()));
-  }
+  config.listen = endpoint_of(arguments, "listen");
+  config.metrics = endpoint_or_off_of(arguments, "metrics");
   config.public_host = arguments.text("host");
   const std::string folder = arguments.text("DIR");
   ServerHome::create(folder, config, SystemClock().now());
@@ -37,7 +35,9 @@ program::Command init_command() {
           .argument("DIR", "the folder to make; it must be empty or not there")
           .value("listen", "ADDRESS:PORT", "where the server listens; port 0 takes a free one each time",
                  "0.0.0.0:7443")
-          .value("host", "NAME", "the DNS name or IP address by which devices reach the server", "127.0.0.1"),
+          .value("host", "NAME", "the DNS name or IP address by which devices reach the server", "127.0.0.1")
+          .value("metrics", "ADDRESS:PORT", "where Prometheus reads the server's figures; or off",
+                 "127.0.0.1:7444"),
       run};
 }
 

@@ -1,5 +1,6 @@
 #include <csignal>
 #include <iostream>
+#include <optional>
 #include <sys/resource.h>
 
 #include <boost/asio/io_context.hpp>
@@ -12,7 +13,10 @@
 #include "server/admin/admin_socket.h"
 #include "server/admin/administration.h"
 #include "server/fleet/fleet.h"
+#include "server/http/metrics_endpoint.h"
+#include "server/metrics/metrics.h"
 #include "server/program/commands.h"
+#include "server/program/endpoint_options.h"
 
 namespace fl::server {
 namespace {
@@ -29,16 +33,18 @@ std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
 }
 
 /// Each connection takes a file descriptor, and what a process gets at first is often far fewer.
-void raise_descriptor_limit(std::uint32_t connections, spdlog::logger& log) {
+void raise_descriptor_limit(const ServerConfig& config, spdlog::logger& log) {
   constexpr rlim_t own_files = 256;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < connections + own_files) {
-    log.warn(fmt::format(
-        "the system allows this process {} open files, too few for max-connections = {}; raise 'ulimit -n'",
-        limit.rlim_cur, connections));
+  if (limit.rlim_cur != RLIM_INFINITY &&
+      limit.rlim_cur < config.max_connections + config.max_handshakes + own_files) {
+    log.warn(
+        fmt::format("the system allows this process {} open files, too few for max-connections = {} and "
+                    "max-handshakes = {}; raise 'ulimit -n'",
+                    limit.rlim_cur, config.max_connections, config.max_handshakes));
   }
 }
 
@@ -49,18 +55,19 @@ class RunningServer {
       : home_(std::move(home)),
         lock_(home_.lock()),
         log_(make_log(home_.config().log_level)),
-        ledger_(home_.ledger_path()),
+        ledger_(home_.ledger_path(), [this](Seconds time) { metrics_.ledger_committed(time); }),
         blobs_(home_.blobs_path()),
         spool_(home_.spool_path()),
         registry_(ledger_, blobs_, home_.signing_key()),
         signals_(context_, SIGINT, SIGTERM),
-        fleet_({workers_, context_, home_, ledger_, blobs_, spool_, registry_, clock_, log_}),
+        fleet_({workers_, context_, home_, ledger_, blobs_, spool_, registry_, clock_, log_, metrics_}),
         administration_(home_, ledger_, blobs_, registry_, clock_, live()),
         admin_(std::make_unique<AdminSocket>(
             context_.get_executor(), home_.admin_socket(),
             [this](std::string_view request) { return administration_.execute(request); })) {
+    if (home_.config().metrics) show_metrics(*home_.config().metrics);
     blobs_.remove_drafts();
-    raise_descriptor_limit(home_.config().max_connections, *log_);
+    raise_descriptor_limit(home_.config(), *log_);
     signals_.async_wait([this](const boost::system::error_code& fault, int signal) {
       if (!fault) stop(signal);
     });
@@ -72,6 +79,10 @@ class RunningServer {
   void run() {
     log_->info(fmt::format("fl-server {} runs in {} and listens on {}", FL_VERSION, home_.folder().string(),
                            endpoint().text()));
+    if (metrics_endpoint_) {
+      const net::Endpoint metrics{home_.config().metrics->host, metrics_endpoint_->port()};
+      log_->info(fmt::format("metrics are at http://{}/metrics", metrics.text()));
+    }
     context_.run();
     workers_.join();  // what they still hold may refer to the context
     log_->info("stopped");
@@ -85,17 +96,27 @@ class RunningServer {
             [this](const std::string& task) { fleet_.start_task(task); }};
   }
 
+  void show_metrics(const net::Endpoint& endpoint) {
+    const auto text = [this] {
+      fleet_.measure();
+      return metrics_.text();
+    };
+    metrics_endpoint_.emplace(context_, endpoint, text, MetricsEndpoint::Limits());
+  }
+
   void stop(int signal) {
     log_->info(fmt::format("got {}: draining", signal == SIGINT ? "SIGINT" : "SIGTERM"));
     // A second signal then ends the process at once.
     signals_.clear();
     admin_.reset();
+    metrics_endpoint_.reset();
     fleet_.drain();
   }
 
   ServerHome home_;
   FileDescriptor lock_;
   std::shared_ptr<spdlog::logger> log_;
+  Metrics metrics_;
   boost::asio::thread_pool workers_{worker_threads};
   boost::asio::io_context context_{1};
   SystemClock clock_;
@@ -107,18 +128,17 @@ class RunningServer {
   Fleet fleet_;
   Administration administration_;
   std::unique_ptr<AdminSocket> admin_;
+  std::optional<MetricsEndpoint> metrics_endpoint_;
 };
 
 int run(const Arguments& arguments) {
   // A connection that breaks is an error of that connection, not the end of the server.
   std::signal(SIGPIPE, SIG_IGN);
-  ServerHome home = ServerHome::open(arguments.path("DIR"));
-  try {
-    if (arguments.has("listen")) home = home.listening_on(net::Endpoint::parse(arguments.text("listen")));
-  } catch (const Error& error) {
-    throw program::UsageError("--listen: " + std::string(error.what()));
-  }
-  RunningServer server(std::move(home));
+  const ServerHome home = ServerHome::open(arguments.path("DIR"));
+  ServerConfig config = home.config();
+  if (arguments.has("listen")) config.listen = endpoint_of(arguments, "listen");
+  if (arguments.has("metrics")) config.metrics = endpoint_or_off_of(arguments, "metrics");
+  RunningServer server(home.with(config));
   std::cout << "listening on " << server.endpoint().text() << "\n" << std::flush;
   server.run();
   return program::exit_ok;
@@ -132,7 +152,9 @@ program::Command run_command() {
           program::Options()
               .argument("DIR", "the server's home")
               .value("listen", "ADDRESS:PORT",
-                     "listen here instead of where fl-server.ini says; port 0: a free one"),
+                     "listen here instead of where fl-server.ini says; port 0: a free one")
+              .value("metrics", "ADDRESS:PORT",
+                     "answer 'GET /metrics' here instead of where fl-server.ini says; or off"),
           run};
 }
 

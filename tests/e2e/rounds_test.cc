@@ -108,7 +108,7 @@ TEST_CASE("a server killed between two acknowledgements goes on with the same ro
   federation.wait_for_version(2);
   const Ended ended = federation.stop_server();
   CAPTURE(ended.errors);
-  CHECK(ended.errors.find("round 1: goes on after a restart with 1 of 2 updates") != std::string::npos);
+  CHECK(ended.errors.find("round=1: goes on after a restart with 1 of 2 updates") != std::string::npos);
   const boost::json::array rounds = federation.rounds();
   REQUIRE(rounds.size() == 1);
   CHECK(rounds[0].at("accepted") == 2);
@@ -156,7 +156,7 @@ TEST_CASE("a device that was away for many versions and one that enrols in a rou
     federation.wait_for_version(round + 1);
     member.ask_for_work(round + 1);
   }
-  federation.server().wait_for_line("round 5: 2 devices selected");
+  federation.server().wait_for_line("round=5: 2 devices selected");
   federation.enrol(3);
   for (const std::uint32_t late : {2U, 3U}) federation.start_device(late);
   federation.device(2).wait_for_line("version 5 of motion serves now");

@@ -86,7 +86,7 @@ rounds = $rounds
 goal = ${#people[@]}
 minimum = ${#people[@]}
 INI
-  "$server" init "$home/server" --listen "127.0.0.1:$port" --host 127.0.0.1 >"$home/logs/init.log"
+  "$server" init "$home/server" --listen "127.0.0.1:$port" --host 127.0.0.1 --metrics off >"$home/logs/init.log"
   "$server" task add "$home/server" motion --config "$home/motion.ini" >>"$home/logs/init.log"
 }
 

@@ -2,11 +2,13 @@
 
 #include <cstring>
 #include <future>
+#include <sstream>
+#include <stdexcept>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <spdlog/sinks/null_sink.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 
 #include "common/base/random.h"
 #include "tests/unit/fleet/scripted_device.h"
@@ -35,15 +37,15 @@ TaskContract tiny_contract() {
 struct TestServer::Running {
   explicit Running(const std::filesystem::path& folder)
       : home(server::ServerHome::open(folder)),
-        ledger(home.ledger_path()),
+        ledger(home.ledger_path(), [this](Seconds time) { metrics.ledger_committed(time); }),
         blobs(home.blobs_path()),
         spool(home.spool_path()),
         registry(ledger, blobs, home.signing_key()) {}
 
   void run() {
-    log = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    log = std::make_shared<spdlog::logger>("test", lines);
     fleet = std::make_unique<server::Fleet>(
-        server::Fleet::Parts{workers, context, home, ledger, blobs, spool, registry, clock, log});
+        server::Fleet::Parts{workers, context, home, ledger, blobs, spool, registry, clock, log, metrics});
     thread = std::thread([this] { context.run(); });
   }
 
@@ -53,12 +55,15 @@ struct TestServer::Running {
     workers.join();  // what they still hold may refer to the context
   }
 
+  server::Metrics metrics;
   server::ServerHome home;
   server::Ledger ledger;
   server::BlobStore blobs;
   server::UpdateSpool spool;
   server::Registry registry;
   SystemClock clock;
+  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> lines =
+      std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1000);
   std::shared_ptr<spdlog::logger> log;
   asio::thread_pool workers{2};
   asio::io_context context{1};
@@ -75,8 +80,7 @@ auto TestServer::on_thread(Function function) {
   return result.get();
 }
 
-TestServer::TestServer(const RoundPlan& plan) : home_path_(folder_ / "server") {
-  server::ServerConfig config;
+TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config) : home_path_(folder_ / "server") {
   config.listen = {"127.0.0.1", 0};
   server::ServerHome::create(home_path_, config, SystemClock().now());
   Running setup(home_path_);
@@ -150,6 +154,34 @@ std::vector<server::RoundRecord> TestServer::rounds() {
 
 std::vector<server::ParticipantRecord> TestServer::participants(std::uint64_t round) {
   return on_thread([&] { return running_->ledger.participants(task_name, round); });
+}
+
+std::optional<double> TestServer::figure(const std::string& name) {
+  const std::string text = on_thread([this] {
+    running_->fleet->measure();
+    return running_->metrics.text();
+  });
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(name + " ")) return std::stod(line.substr(name.size()));
+  }
+  return std::nullopt;
+}
+
+void TestServer::await_figure(const std::string& name, double value) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::optional<double> now = figure(name);
+  while (now != value) {
+    if (std::chrono::steady_clock::now() > limit) {
+      throw std::runtime_error(name + " is " + (now ? std::to_string(*now) : "not there"));
+    }
+    std::this_thread::yield();
+    now = figure(name);
+  }
+}
+
+std::vector<std::string> TestServer::log_lines() {
+  return running_->lines->last_formatted();
 }
 
 std::vector<float> TestServer::weights(std::uint64_t version) {

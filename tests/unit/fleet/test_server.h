@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,7 +18,9 @@ namespace fl::test {
 /// own. Destroyed or stopped, it leaves its home, in which start() begins again as a restarted process would.
 class TestServer {
  public:
-  explicit TestServer(const RoundPlan& plan);
+  explicit TestServer(const RoundPlan& plan) : TestServer(plan, server::ServerConfig()) {}
+  /// With settings of its own but for where it listens.
+  TestServer(const RoundPlan& plan, server::ServerConfig config);
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
   ~TestServer();
@@ -38,6 +41,14 @@ class TestServer {
   std::vector<server::RoundRecord> rounds();
   std::vector<server::ParticipantRecord> participants(std::uint64_t round);
   std::vector<float> weights(std::uint64_t version);
+
+  /// A figure of the metrics, as in "fl_rounds_total{outcome=\"committed\",task=\"tiny\"}"; none where it is
+  /// not there.
+  std::optional<double> figure(const std::string& name);
+  /// Returns once the figure is that; throws where that takes longer than 20 seconds.
+  void await_figure(const std::string& name, double value);
+  /// The lines of the log since the start.
+  std::vector<std::string> log_lines();
 
  private:
   struct Running;

@@ -66,12 +66,23 @@ TEST_CASE("a new home has keys and certificates and settings and a database for 
   config.listen = {"127.0.0.1", 0};
   config.public_host = "localhost";
   config.max_transfers = 3;
+  config.max_handshakes = 5;
+  config.max_address_handshakes = 4;
+  config.address_connections_per_minute = 7;
+  config.device_connections_per_minute = 6;
+  config.metrics = net::Endpoint{"127.0.0.1", 9100};
   ServerHome::create(folder / "a" / "home", config, now());
 
   const ServerHome home = ServerHome::open(folder / "a" / "home");
   CHECK(home.config().listen.text() == "127.0.0.1:0");
   CHECK(home.config().public_host == "localhost");
   CHECK(home.config().max_transfers == 3);
+  CHECK(home.config().max_handshakes == 5);
+  CHECK(home.config().max_address_handshakes == 4);
+  CHECK(home.config().address_connections_per_minute == 7);
+  CHECK(home.config().device_connections_per_minute == 6);
+  REQUIRE(home.config().metrics);
+  CHECK(home.config().metrics->text() == "127.0.0.1:9100");
   CHECK(home.config().log_level == "info");
   CHECK(mode_of(home.folder()) == 0700);
   for (const char* secret : {"authority.key", "server.key", "signing.key", "ledger.db", "fl-server.ini"}) {
@@ -147,6 +158,12 @@ TEST_CASE("wrong settings are refused with file and line and key (I9)") {
   CHECK(contains(refused("host = x\nmax-transfers = 0\n"),
                  "fl-server.ini:2: max-transfers: 0 is out of range"));
   CHECK(contains(refused("max-connections = many\n"), "'many' is not a whole number"));
+  CHECK(contains(refused("max-handshakes = 0\n"), "fl-server.ini:1: max-handshakes: 0 is out of range"));
+  CHECK(contains(refused("max-address-handshakes = 100001\n"), "at most 100000"));
+  CHECK(contains(refused("address-connections-per-minute = -1\n"), "out of range"));
+  CHECK(contains(refused("device-connections-per-minute = 0\n"), "out of range"));
+  CHECK(contains(refused("metrics = on\n"), "fl-server.ini:1: metrics: "));
+  CHECK(contains(refused("metrics = :7444\n"), "metrics"));
   CHECK(contains(refused("device-certificate-days = 99999\n"), "at most 3650"));
   CHECK(contains(refused("log-level = loud\n"), "trace, debug, info, warn, error"));
   CHECK(contains(refused("host = a\nhost = b\n"), "fl-server.ini:2: host"));
@@ -198,6 +215,7 @@ TEST_CASE("settings that are left out have their defaults") {
   const test::TemporaryFolder folder;
   const ServerHome home = ServerHome::open(home_with(folder, "listen = 127.0.0.1:7\nhost = example.org\n"));
   CHECK(home.config().listen.text() == "127.0.0.1:7");
+  CHECK(!home.config().metrics);
   CHECK(home.config().public_host == "example.org");
   CHECK(home.config().device_certificate_days == 30);
 }
