@@ -24,6 +24,7 @@ constexpr names::Table<Durability, 2> durabilities{
 
 /// Up to here the product of a number of examples and a float is exact in double.
 constexpr std::uint32_t most_examples = std::uint32_t{1} << 29U;
+constexpr std::uint32_t most_updates = 1'000'000;
 constexpr std::uint32_t week_seconds = 7 * 24 * 3600;
 
 std::string text_of(double value) {
@@ -54,6 +55,18 @@ void check_below(std::string_view key, double value, double lowest, double bound
 void check_whole(std::string_view key, std::uint64_t value, std::uint64_t lowest, std::uint64_t highest) {
   if (value >= lowest && value <= highest) return;
   refuse(key, std::to_string(value), "from " + std::to_string(lowest) + " to " + std::to_string(highest));
+}
+
+void check_robust(const RoundPlan& plan) {
+  constexpr double half = 0.5;
+  if (plan.server_trim && !(*plan.server_trim > 0 && *plan.server_trim < half)) {
+    refuse("server_trim", text_of(*plan.server_trim), "above 0 and below 0.5");
+  }
+  if (plan.server_norm_bound) check_above("server_norm_bound", *plan.server_norm_bound, 0, 1e9);
+  if (plan.server_attackers) check_whole("server_attackers", *plan.server_attackers, 0, most_updates);
+  if (plan.server_kept) check_whole("server_kept", *plan.server_kept, 1, most_updates);
+  if (plan.server_iterations) check_whole("server_iterations", *plan.server_iterations, 1, 100);
+  if (plan.server_smoothing) check_from("server_smoothing", *plan.server_smoothing, 1e-12, 1);
 }
 
 }  // namespace
@@ -127,8 +140,8 @@ void RoundPlan::validate() const {
     refuse("strategy", in_quotes(strategy), "1 to 64 characters of a-z, 0-9, '_' and '-'");
   }
   check_whole("rounds", rounds, 0, 1'000'000'000);
-  check_whole("goal", goal, 1, 1'000'000);
-  check_whole("minimum", minimum, 1, 1'000'000);
+  check_whole("goal", goal, 1, most_updates);
+  check_whole("minimum", minimum, 1, most_updates);
   if (minimum > goal) refuse("minimum", std::to_string(minimum), "at most goal, " + std::to_string(goal));
   check_from("over_selection", over_selection, 1, 10);
   check_whole("selection_seconds", selection_seconds, 0, week_seconds);
@@ -146,6 +159,7 @@ void RoundPlan::validate() const {
   if (server_beta1) check_below("server_beta1", *server_beta1, 0, 1);
   if (server_beta2) check_below("server_beta2", *server_beta2, 0, 1);
   if (server_tau) check_from("server_tau", *server_tau, 1e-9, 1);
+  check_robust(*this);
 }
 
 }  // namespace fl

@@ -80,11 +80,17 @@ struct RoundPlan {
   std::uint64_t seed = 1;
 
   // Of the strategy; which has which, and their defaults, is in docs/strategies.md.
-  std::optional<double> server_learning_rate;  ///< (0, 1000]
-  std::optional<double> server_momentum;       ///< [0, 1)
-  std::optional<double> server_beta1;          ///< [0, 1)
-  std::optional<double> server_beta2;          ///< [0, 1)
-  std::optional<double> server_tau;            ///< [1e-9, 1]
+  std::optional<double> server_learning_rate;      ///< (0, 1000]
+  std::optional<double> server_momentum;           ///< [0, 1)
+  std::optional<double> server_beta1;              ///< [0, 1)
+  std::optional<double> server_beta2;              ///< [0, 1)
+  std::optional<double> server_tau;                ///< [1e-9, 1]
+  std::optional<double> server_trim;               ///< (0, 0.5)
+  std::optional<double> server_norm_bound;         ///< (0, 1e9]
+  std::optional<std::uint32_t> server_attackers;   ///< [0, 1e6]
+  std::optional<std::uint32_t> server_kept;        ///< [1, 1e6]
+  std::optional<std::uint32_t> server_iterations;  ///< [1, 100]
+  std::optional<double> server_smoothing;          ///< [1e-12, 1]
 
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
   void validate() const;
@@ -99,6 +105,22 @@ struct Plan {
     round.validate();
   }
 };
+
+/// Shows every setting that only some strategies have to `visit`, with its key.
+template <typename Settings, typename Visit>
+void visit_strategy_settings(Settings& plan, Visit visit) {
+  visit("server_learning_rate", plan.server_learning_rate);
+  visit("server_momentum", plan.server_momentum);
+  visit("server_beta1", plan.server_beta1);
+  visit("server_beta2", plan.server_beta2);
+  visit("server_tau", plan.server_tau);
+  visit("server_trim", plan.server_trim);
+  visit("server_norm_bound", plan.server_norm_bound);
+  visit("server_attackers", plan.server_attackers);
+  visit("server_kept", plan.server_kept);
+  visit("server_iterations", plan.server_iterations);
+  visit("server_smoothing", plan.server_smoothing);
+}
 
 /// JSON text as kept in the server's database.
 std::string to_json(const Plan& plan);

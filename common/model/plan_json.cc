@@ -26,16 +26,6 @@ boost::json::object json_of(const TrainingPlan& plan) {
           {"gradient_clip", plan.gradient_clip}};
 }
 
-/// Shows every setting that only some strategies have to `visit`, with its key.
-template <typename Settings, typename Visit>
-void visit_strategy(Settings& plan, Visit visit) {
-  visit("server_learning_rate", plan.server_learning_rate);
-  visit("server_momentum", plan.server_momentum);
-  visit("server_beta1", plan.server_beta1);
-  visit("server_beta2", plan.server_beta2);
-  visit("server_tau", plan.server_tau);
-}
-
 boost::json::object json_of(const RoundPlan& plan) {
   boost::json::object object{{"strategy", plan.strategy},
                              {"rounds", plan.rounds},
@@ -50,7 +40,7 @@ boost::json::object json_of(const RoundPlan& plan) {
                              {"encoding", name(plan.encoding)},
                              {"durability", name(plan.durability)},
                              {"seed", plan.seed}};
-  visit_strategy(plan, [&object](const char* key, const std::optional<double>& setting) {
+  visit_strategy_settings(plan, [&object](const char* key, const auto& setting) {
     if (setting) object[key] = *setting;
   });
   return object;
@@ -93,7 +83,7 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("encoding", plan.encoding, encoding_from_name);
   object.optional("durability", plan.durability, durability_from_name);
   object.optional("seed", plan.seed);
-  visit_strategy(plan, [&object](const char* key, std::optional<double>& setting) {
+  visit_strategy_settings(plan, [&object](const char* key, auto& setting) {
     object.know(key);
     if (object.has(key)) object.required(key, setting.emplace());
   });

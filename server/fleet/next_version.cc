@@ -88,30 +88,67 @@ class State {
   std::optional<BlobDraft> after_;
 };
 
+/// What the next elements are made of: the fold's sums or, of trained elements under a rule, what the rule
+/// makes of the updates.
+class Sums {
+ public:
+  struct Piece {
+    std::span<const double> sum;
+    double total_weight;
+  };
+
+  Sums(const ExactFold& fold, const RoundUpdates* updates, std::size_t folded_from)
+      : fold_(fold),
+        updates_(updates),
+        folded_from_(folded_from),
+        combined_(updates == nullptr ? 0 : piece_elements) {}
+
+  Piece next(std::size_t first, std::size_t count) {
+    if (first >= folded_from_) {
+      return {fold_.sum().subspan(first - folded_from_, count), static_cast<double>(fold_.total_weight())};
+    }
+    const auto delta = std::span(combined_).first(count);
+    updates_->combine(first, delta);
+    return {delta, 1.0};
+  }
+
+ private:
+  const ExactFold& fold_;
+  const RoundUpdates* updates_;
+  std::size_t folded_from_;
+  std::vector<double> combined_;
+};
+
+void require_finite(std::span<const float> next, std::size_t first) {
+  if (const auto wrong = first_outside(next, std::numeric_limits<float>::max())) {
+    throw Error(ErrorCode::failed_precondition,
+                "element " + std::to_string(first + *wrong) + " of the next version is NaN or infinite");
+  }
+}
+
 }  // namespace
 
 RoundResult make_next_version(BlobStore& blobs, const BaseVersion& base, const Layout& layout,
-                              const Strategy& strategy, const ExactFold& fold) {
+                              const Strategy& strategy, const ExactFold& fold, const RoundUpdates* updates) {
   const std::size_t trained = trained_elements(layout);
   BlobReader weights(blobs, base.weights);
   State state(blobs, base.state, strategy);
+  Sums sums(fold, updates, layout.size() - fold.size());
   BlobDraft draft(blobs);
   std::vector<float> before(piece_elements);
   std::vector<float> after(piece_elements);
-  for (std::size_t first = 0; first < layout.size(); first += piece_elements) {
-    const std::size_t count = std::min(piece_elements, layout.size() - first);
-    const std::size_t moved = std::min(count, trained - std::min(first, trained));
+  std::size_t count = 0;
+  for (std::size_t first = 0; first < layout.size(); first += count) {
+    const bool moved = first < trained;  // the rest of a piece with buffers in it is the next piece
+    count = std::min(piece_elements, (moved ? trained : layout.size()) - first);
     const auto values = std::span(before).first(count);
     const auto next = std::span(after).first(count);
     weights.read(values);
-    next_elements(strategy, trained, first,
-                  {values, fold.sum().subspan(first, count), static_cast<double>(fold.total_weight()),
-                   state.next(moved), next});
-    if (const auto wrong = first_outside(next, std::numeric_limits<float>::max())) {
-      throw Error(ErrorCode::failed_precondition,
-                  "element " + std::to_string(first + *wrong) + " of the next version is NaN or infinite");
-    }
-    state.keep(moved);
+    const auto [sum, total_weight] = sums.next(first, count);
+    const std::size_t carried = moved ? count : 0;
+    next_elements(strategy, trained, first, {values, sum, total_weight, state.next(carried), next});
+    require_finite(next, first);
+    state.keep(carried);
     draft.write(as_bytes(std::span<const float>(next)));
   }
   weights.finish();

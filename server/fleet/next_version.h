@@ -4,6 +4,7 @@
 
 #include "common/base/digest.h"
 #include "common/model/layout.h"
+#include "server/fleet/round_updates.h"
 #include "server/ledger/blob_store.h"
 #include "server/registry/registry.h"
 #include "server/strategy/exact_fold.h"
@@ -19,10 +20,12 @@ struct BaseVersion {
 
 /// Makes the next version's blobs, as the strategy says of the base version and the folded updates. All that
 /// is read and written passes in pieces, so that besides the fold no vector of the model's size is in memory
-/// (I5). Any thread. Throws Error: invalid_data where a blob of the base is not what its name says;
-/// failed_precondition where the new weights are not finite; as the disk fails. The store then has nothing
-/// new but, at most, one blob that nothing refers to.
+/// (I5). For a strategy with a rule `updates` are there, surveyed by that rule, and the fold is of the
+/// buffers alone. Any thread. Throws Error: invalid_data where a blob of the base is not what its name says;
+/// failed_precondition where the new weights are not finite; as RoundUpdates does; as the disk fails. The
+/// store then has nothing new but, at most, one blob that nothing refers to.
 RoundResult make_next_version(BlobStore& blobs, const BaseVersion& base, const Layout& layout,
-                              const Strategy& strategy, const ExactFold& fold);
+                              const Strategy& strategy, const ExactFold& fold,
+                              const RoundUpdates* updates = nullptr);
 
 }  // namespace fl::server

@@ -52,10 +52,12 @@ struct RoundFold::OpenUpdate {
   std::uint32_t weight;
 };
 
-RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold sum, PassObserver on_pass)
+RoundFold::RoundFold(asio::thread_pool& workers, std::size_t threads, ExactFold sum, std::size_t first,
+                     PassObserver on_pass)
     : workers_(workers),
       threads_(threads),
       sum_(std::move(sum)),
+      first_(first),
       strand_(asio::make_strand(workers.get_executor())),
       on_pass_(std::move(on_pass)) {}
 
@@ -153,7 +155,7 @@ void RoundFold::open_updates() {
   while (!waiting_.empty() && pass_.size() < widest_pass) {
     SpooledUpdate update = std::move(waiting_.front());
     waiting_.pop_front();
-    UpdateFile file(std::move(update.delta), update.encoding, sum_.size());
+    UpdateFile file(std::move(update.delta), update.encoding, first_ + sum_.size());
     if (update.unverified && file.hash() != *update.unverified) {
       throw Error(
           ErrorCode::invalid_data,
@@ -172,7 +174,7 @@ void RoundFold::fold_range(std::size_t first, std::size_t last) {
   for (std::size_t at = first; at < last; at += tile_elements) {
     const std::size_t count = std::min(tile_elements, last - at);
     for (std::size_t i = 0; i < pass_.size(); ++i) {
-      pass_[i].file.read(at, std::span(tiles).subspan(i * tile_elements, count));
+      pass_[i].file.read(first_ + at, std::span(tiles).subspan(i * tile_elements, count));
     }
     if (!sum_.add(at, count, deltas)) {
       throw Error(ErrorCode::invalid_data,

@@ -53,8 +53,10 @@ class RoundFold : public std::enable_shared_from_this<RoundFold> {
   /// Is told, by a worker, how long a pass took.
   using PassObserver = std::function<void(Seconds)>;
 
-  /// `threads` is how many of `workers` one pass may have.
-  RoundFold(boost::asio::thread_pool& workers, std::size_t threads, ExactFold sum, PassObserver on_pass = {});
+  /// `threads` is how many of `workers` one pass may have. What is folded are the last elements of the
+  /// updates, from `first` on: buffers alone where a rule makes what it does of the others.
+  RoundFold(boost::asio::thread_pool& workers, std::size_t threads, ExactFold sum, std::size_t first = 0,
+            PassObserver on_pass = {});
   ~RoundFold();
 
   /// Returns at once.
@@ -84,6 +86,7 @@ class RoundFold : public std::enable_shared_from_this<RoundFold> {
   boost::asio::thread_pool& workers_;
   std::size_t threads_;
   ExactFold sum_;
+  std::size_t first_;  ///< Of the updates' elements, that is folded.
   Strand strand_;
   std::deque<SpooledUpdate> waiting_;
   std::vector<OpenUpdate> pass_;  ///< What is being added.

@@ -91,7 +91,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   boost::asio::awaitable<std::string> receive_chunks(IncomingUpdate& incoming,
                                                      const std::function<bool()>& wanted,
                                                      TaskMetrics& metrics, Transfer kind);
-  Awaitable send_part(const Part& part, std::uint64_t offset, TaskMetrics& metrics, Transfer kind);
+  Awaitable send_part(const Part& part, std::uint64_t offset, TaskMetrics& metrics);
   Awaitable write(MessageBuffer message);
   /// Says no to a message; the conversation goes on.
   Awaitable refuse(wire::RefusalCode code, std::string sentence);

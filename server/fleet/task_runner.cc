@@ -14,8 +14,6 @@
 
 #include "common/base/error.h"
 #include "common/net/run_on.h"
-#include "server/fleet/next_version.h"
-
 namespace fl::server {
 
 namespace asio = boost::asio;
@@ -465,8 +463,9 @@ double TaskRunner::quantum() const {
 }
 
 std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
+  const std::size_t first = strategy_->rule() == nullptr ? 0 : trained_elements(task_.layout);
   return std::make_shared<RoundFold>(parts_.workers, fold_threads,
-                                     ExactFold(task_.layout.size(), quantum_, largest_delta()),
+                                     ExactFold(task_.layout.size() - first, quantum_, largest_delta()), first,
                                      [&metrics = metrics_](Seconds time) { metrics.fold_pass_took(time); });
 }
 
@@ -479,9 +478,9 @@ SpooledUpdate TaskRunner::spooled(const ParticipantRecord& record) const {
 
 asio::awaitable<void> TaskRunner::aggregate() {
   const Stopwatch stopwatch;
-  const std::shared_ptr<RoundFold> fold = co_await folded();
-  std::string failure;
+  std::shared_ptr<RoundFold> fold = co_await folded(false);
   while (fold && !stopped_) {
+    std::string failure;
     std::optional<VersionRecord> version;
     try {
       const ExactFold* const sum = co_await fold->sum();
@@ -494,16 +493,21 @@ asio::awaitable<void> TaskRunner::aggregate() {
       publish(*version);
       co_return;
     }
+    if (strategy_->rule() != nullptr) {  // which reads the updates: folding anew tells whether one is lost
+      fold.reset();
+      fold = co_await folded(true);
+      if (!fold) co_return;
+    }
     co_await pause_before_another_try(failure);
   }
 }
 
-asio::awaitable<std::shared_ptr<RoundFold>> TaskRunner::folded() {
+asio::awaitable<std::shared_ptr<RoundFold>> TaskRunner::folded(bool anew) {
   for (int tries = 1; !stopped_; ++tries) {
     bool lost = tries == most_fold_tries;
     std::string failure;
     try {
-      if (tries > 1) refold();
+      if (anew || tries > 1) refold();
       std::shared_ptr<RoundFold> fold = fold_;  // held, whatever happens to the round meanwhile
       co_await fold->sum();
       co_return fold;
@@ -533,11 +537,34 @@ asio::awaitable<void> TaskRunner::pause_before_another_try(const std::string& fa
 }
 
 asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
-  auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash}] {
-    return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum);
-  };
+  std::vector<RoundUpdate> updates;
+  if (strategy_->rule() != nullptr) updates = accepted_updates();
+  auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash},
+                  given = std::move(updates)]() mutable { return next_version(sum, base, std::move(given)); };
   const RoundResult next = co_await net::run_on(parts_.workers.get_executor(), std::move(average));
   co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
+}
+
+RoundResult TaskRunner::next_version(const ExactFold& sum, const BaseVersion& base,
+                                     std::vector<RoundUpdate> updates) const {
+  const AggregationRule* const rule = strategy_->rule();
+  if (rule == nullptr) return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum);
+  const RoundUpdates surveyed(
+      parts_.workers, *rule, std::move(updates),
+      {task_.layout.size(), trained_elements(task_.layout), sum.max_delta(), fold_threads});
+  return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, &surveyed);
+}
+
+std::vector<RoundUpdate> TaskRunner::accepted_updates() const {
+  std::vector<RoundUpdate> updates;
+  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
+    if (device.state != ParticipantState::accepted) continue;
+    updates.push_back({device.device,
+                       parts_.spool.path(task_.name, round_->number(), device.device, device.update_hash),
+                       device.encoding,
+                       {device.examples, 0, device.test_examples, device.test_loss}});
+  }
+  return updates;
 }
 
 void TaskRunner::refold() {

@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "protocol/message.h"
 #include "server/fleet/arrival.h"
+#include "server/fleet/next_version.h"
 #include "server/fleet/round_fold.h"
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
@@ -137,10 +138,14 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void complete(Announcement& update, ParticipantState state, const std::string& reason) const;
   SpooledUpdate spooled(const ParticipantRecord& record) const;
   boost::asio::awaitable<void> aggregate();
-  /// The fold with every accepted update in it; null where the round was abandoned, or the runner stopped.
-  boost::asio::awaitable<std::shared_ptr<RoundFold>> folded();
+  /// The fold with every accepted update in it, hashed and folded `anew` or as it is; null where the round
+  /// was abandoned, or the runner stopped.
+  boost::asio::awaitable<std::shared_ptr<RoundFold>> folded(bool anew);
   boost::asio::awaitable<void> pause_before_another_try(const std::string& failure);
   boost::asio::awaitable<VersionRecord> make_version(const ExactFold& sum);
+  RoundResult next_version(const ExactFold& sum, const BaseVersion& base,
+                           std::vector<RoundUpdate> updates) const;
+  std::vector<RoundUpdate> accepted_updates() const;
   void refold();
   void clear_spool(std::uint64_t round);
   bool finished() const;

@@ -24,16 +24,20 @@ UpdateFile::UpdateFile(std::filesystem::path path, Encoding encoding, std::size_
 }
 
 void UpdateFile::read(std::size_t first, std::span<float> values) const {
-  const std::uint64_t offset = encoded_bytes(encoding_, first);
-  if (encoding_ == Encoding::fp32) return read_at(file_, offset, std::as_writable_bytes(values), path_);
+  if (encoding_ == Encoding::fp32)
+    return read_at(file_, first * sizeof(float), std::as_writable_bytes(values), path_);
   std::array<std::byte, piece_elements * sizeof(std::uint16_t)> bytes;
-  for (std::uint64_t at = offset; !values.empty();) {
-    const auto piece = values.first(std::min(values.size(), piece_elements));
-    const auto part = std::span(bytes).first(encoded_bytes(encoding_, piece.size()));
-    read_at(file_, at, part, path_);
-    decode(encoding_, part, piece);
-    at += part.size();
-    values = values.subspan(piece.size());
+  std::array<float, piece_elements> decoded;
+  while (!values.empty()) {
+    const std::size_t skipped = first % encoding_block;
+    const std::size_t count = std::min(skipped + values.size(), piece_elements);
+    const auto part = std::span(bytes).first(encoded_bytes(encoding_, count));
+    read_at(file_, encoded_bytes(encoding_, first - skipped), part, path_);
+    decode(encoding_, part, std::span(decoded).first(count));
+    std::copy(decoded.begin() + static_cast<std::ptrdiff_t>(skipped),
+              decoded.begin() + static_cast<std::ptrdiff_t>(count), values.begin());
+    first += count - skipped;
+    values = values.subspan(count - skipped);
   }
 }
 

@@ -19,8 +19,7 @@ class UpdateFile {
 
   const std::filesystem::path& path() const { return path_; }
   std::size_t elements() const { return elements_; }
-  /// The elements from `first` on, a multiple of encoding_block, as they are: NaN and infinities too. Throws
-  /// Error as the disk fails.
+  /// The elements from `first` on as they are, NaN and infinities too. Throws Error as the disk fails.
   void read(std::size_t first, std::span<float> values) const;
   /// SHA-256 of its bytes. Throws Error as the disk fails.
   Digest hash() const;

@@ -36,14 +36,26 @@ void visit_training(TrainingPlan& plan, Visit visit) {
 
 template <typename Visit>
 void visit_round(RoundPlan& plan, Visit visit) {
-  visit("round.strategy", "NAME",
-        "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi or fedadam",
-        plan.strategy);
+  visit(
+      "round.strategy", "NAME",
+      "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, median, "
+      "trimmed-mean, norm-bound, krum, multi-krum or geometric-median",
+      plan.strategy);
   visit("round.server-learning-rate", "RATE", "of the step that the server takes", plan.server_learning_rate);
   visit("round.server-momentum", "M", "of fedavgm", plan.server_momentum);
   visit("round.server-beta1", "B", "of fedadagrad, fedyogi and fedadam", plan.server_beta1);
   visit("round.server-beta2", "B", "of fedyogi and fedadam", plan.server_beta2);
   visit("round.server-tau", "T", "of fedadagrad, fedyogi and fedadam", plan.server_tau);
+  visit("round.server-trim", "F", "of trimmed-mean: the part of the updates cut off at each end",
+        plan.server_trim);
+  visit("round.server-norm-bound", "NORM", "of norm-bound: the largest norm of an update",
+        plan.server_norm_bound);
+  visit("round.server-attackers", "F", "of krum and multi-krum: updates that may be an attacker's",
+        plan.server_attackers);
+  visit("round.server-kept", "M", "of multi-krum: updates that the mean is taken of", plan.server_kept);
+  visit("round.server-iterations", "N", "of geometric-median", plan.server_iterations);
+  visit("round.server-smoothing", "NORM", "of geometric-median: distances below it count as it",
+        plan.server_smoothing);
   visit("round.rounds", "N", "how many rounds to make; 0: no end", plan.rounds);
   visit("round.goal", "N", "updates that complete a round", plan.goal);
   visit("round.minimum", "N", "updates that suffice at the deadline; at most the goal", plan.minimum);
@@ -87,7 +99,8 @@ std::string text_of(double value) {
 }
 
 /// What a strategy has its own default for.
-std::string text_of(const std::optional<double>& value) {
+template <typename Value>
+std::string text_of(const std::optional<Value>& value) {
   return value ? text_of(*value) : "";
 }
 
@@ -95,9 +108,6 @@ void read(const Arguments& given, const char* name, std::string& out) {
   out = given.text(name);
 }
 void read(const Arguments& given, const char* name, double& out) {
-  out = given.number(name);
-}
-void read(const Arguments& given, const char* name, std::optional<double>& out) {
   out = given.number(name);
 }
 void read(const Arguments& given, const char* name, Optimizer& out) {
@@ -117,6 +127,11 @@ void read(const Arguments& given, const char* name, Number& out) {
   constexpr std::uint64_t largest =
       std::min<std::uint64_t>(std::numeric_limits<Number>::max(), std::numeric_limits<std::int64_t>::max());
   out = static_cast<Number>(given.integer(name, 0, static_cast<std::int64_t>(largest)));
+}
+
+template <typename Value>
+void read(const Arguments& given, const char* name, std::optional<Value>& out) {
+  read(given, name, out.emplace());
 }
 
 /// Reads the options that are given into their fields.

@@ -1,57 +1,18 @@
 #include "server/strategy/strategy.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/error.h"
 #include "server/strategy/adaptive_optimizer.h"
 #include "server/strategy/federated_averaging.h"
+#include "server/strategy/ruled_strategies.h"
 #include "server/strategy/server_momentum.h"
+#include "server/strategy/server_settings.h"
 
 namespace fl::server {
 namespace {
-
-/// Hands out a plan's server settings to the strategy that asks for them, and knows which nobody asked for.
-class ServerSettings {
- public:
-  explicit ServerSettings(const RoundPlan& plan)
-      : settings_{{"server_learning_rate", plan.server_learning_rate},
-                  {"server_momentum", plan.server_momentum},
-                  {"server_beta1", plan.server_beta1},
-                  {"server_beta2", plan.server_beta2},
-                  {"server_tau", plan.server_tau}} {}
-
-  double take(std::string_view key, double otherwise) {
-    taken_.emplace_back(key);
-    const auto found = std::find_if(settings_.begin(), settings_.end(),
-                                    [key](const Setting& setting) { return setting.key == key; });
-    return found->value.value_or(otherwise);
-  }
-
-  /// Throws where one is left that was given.
-  void finish(const std::string& strategy) const {
-    for (const Setting& setting : settings_) {
-      const bool used = std::find(taken_.begin(), taken_.end(), setting.key) != taken_.end();
-      if (used || !setting.value) continue;
-      std::string sentence =
-          std::string(setting.key) + " is nothing that the strategy " + strategy + " has; it has ";
-      for (const std::string_view key : taken_)
-        sentence += (key == taken_.front() ? "" : ", ") + std::string(key);
-      throw Error(ErrorCode::invalid_argument, sentence);
-    }
-  }
-
- private:
-  struct Setting {
-    std::string_view key;
-    std::optional<double> value;
-  };
-  std::vector<Setting> settings_;
-  std::vector<std::string_view> taken_;
-};
 
 std::unique_ptr<Strategy> averaging(ServerSettings& settings, const Plan& /*plan*/) {
   return std::make_unique<FederatedAveraging>(settings.take("server_learning_rate", 1.0));
@@ -86,12 +47,18 @@ struct Known {
   std::string_view name;
   std::unique_ptr<Strategy> (*make)(ServerSettings& settings, const Plan& plan);
 };
-constexpr std::array<Known, 6> known_strategies{{{"fedavg", averaging},
-                                                 {"fedprox", proximal},
-                                                 {"fedavgm", momentum},
-                                                 {"fedadagrad", adaptive<SecondMoment::adagrad>},
-                                                 {"fedyogi", adaptive<SecondMoment::yogi>},
-                                                 {"fedadam", adaptive<SecondMoment::adam>}}};
+constexpr std::array<Known, 12> known_strategies{{{"fedavg", averaging},
+                                                  {"fedprox", proximal},
+                                                  {"fedavgm", momentum},
+                                                  {"fedadagrad", adaptive<SecondMoment::adagrad>},
+                                                  {"fedyogi", adaptive<SecondMoment::yogi>},
+                                                  {"fedadam", adaptive<SecondMoment::adam>},
+                                                  {"median", make_median},
+                                                  {"trimmed-mean", make_trimmed_mean},
+                                                  {"norm-bound", make_norm_bound},
+                                                  {"krum", make_krum},
+                                                  {"multi-krum", make_multi_krum},
+                                                  {"geometric-median", make_geometric_median}}};
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 
 #include "common/model/layout.h"
 #include "common/model/plan.h"
+#include "server/strategy/aggregation_rule.h"
 #include "server/strategy/exact_fold.h"
 
 namespace fl::server {
@@ -19,8 +20,8 @@ inline constexpr std::size_t most_state_vectors = 2;
 /// same length.
 struct ElementRange {
   std::span<const float> base;  ///< Of the version that the round started from.
-  std::span<const double> sum;  ///< Of the weighted deltas.
-  double total_weight = 0.0;    ///< sum / total_weight is the mean delta.
+  std::span<const double> sum;  ///< Of the weighted deltas; of trained elements under a rule, Δ_t itself.
+  double total_weight = 0.0;    ///< sum / total_weight is the mean delta, or Δ_t; 1 under a rule.
   /// What the strategy carries: as the version before left it, to be left as the next version needs it. Of
   /// state_vectors() the first are there.
   std::array<std::span<float>, most_state_vectors> state;
@@ -35,6 +36,10 @@ class Strategy {
 
   /// What an update of so many examples counts for in the fold.
   virtual std::uint32_t weight(std::uint32_t examples) const = 0;
+
+  /// How Δ_t follows from the updates where it is not their mean; null where it is. The strategy's own, as
+  /// long as it lives.
+  virtual const AggregationRule* rule() const { return nullptr; }
 
   /// How many vectors, each as long as the trained part of the model, go with a version into the next round.
   virtual std::size_t state_vectors() const { return 0; }

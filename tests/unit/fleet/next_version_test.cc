@@ -12,7 +12,9 @@
 #include "common/base/random.h"
 #include "server/strategy/adaptive_optimizer.h"
 #include "server/strategy/federated_averaging.h"
+#include "server/strategy/ruled_strategies.h"
 #include "server/strategy/server_momentum.h"
+#include "server/strategy/trimmed_mean.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace fl;
@@ -128,4 +130,31 @@ TEST_CASE("weights that leave the range of floats make no version (I9)") {
   const FederatedAveraging huge(1e39);
   CHECK_THROWS_AS(make_next_version(model.blobs, model.start, model.layout, huge, model.fold), Error);
   CHECK(model.files() == files);
+}
+
+TEST_CASE("under a rule trained elements move as it says and buffers to the mean by examples") {
+  Model model(150'000);
+  ExactFold buffers(50'000, fold_quantum(4, 100, 16.0), 16.0F);
+  std::vector<RoundUpdate> updates;
+  for (const std::uint32_t number : {1U, 2U, 3U}) {  // deltas of once, twice and three times the model's
+    std::vector<float> delta = model.delta;
+    for (float& value : delta) value *= static_cast<float>(number);
+    const WeightedDelta update{delta.data() + Model::trained, number};
+    CHECK(buffers.add(0, buffers.size(), {&update, 1}));
+    buffers.add_weight(number);
+    const std::filesystem::path path = model.folder / std::to_string(number);
+    write_file_atomically(path, as_bytes(std::span<const float>(delta)));
+    updates.push_back({std::to_string(number), path, {number, 1, 0, 0.0}});
+  }
+  boost::asio::thread_pool workers(2);
+  const RuledStrategy median(std::make_unique<TrimmedMean>(trim_to_median), 0.5);
+  const RoundUpdates surveyed(workers, *median.rule(), updates, {Model::trained, 16.0F, 2});
+  const RoundResult made =
+      make_next_version(model.blobs, model.start, model.layout, median, buffers, &surveyed);
+  const Weights next = model.weights(made.weights);
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    // Half of the median's 2; (1 + 4 + 9) / 6 of buffers.
+    const double moved = (i < Model::trained ? 1.0 : 14.0 / 6.0) * static_cast<double>(model.delta[i]);
+    REQUIRE(next[i] == static_cast<float>(static_cast<double>(model.base[i]) + moved));
+  }
 }

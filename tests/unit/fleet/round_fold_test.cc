@@ -1,6 +1,7 @@
 #include "server/fleet/round_fold.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 
@@ -29,8 +30,8 @@ std::filesystem::path write_delta(const test::TemporaryFolder& folder, const std
 /// A fold and the workers it has.
 class Folding {
  public:
-  Folding(std::size_t elements, double quantum)
-      : fold(std::make_shared<RoundFold>(workers_, 3, ExactFold(elements, quantum, 16.0F))) {}
+  Folding(std::size_t elements, double quantum, std::size_t first = 0)
+      : fold(std::make_shared<RoundFold>(workers_, 3, ExactFold(elements, quantum, 16.0F), first)) {}
   ~Folding() { workers_.join(); }
 
   /// Throws what the fold throws.
@@ -151,4 +152,23 @@ TEST_CASE("an update that is not the model's size, not what was acknowledged or 
   Folding good(10'000, fold_quantum(4, 100, 16.0));
   good.fold->add({delta, Encoding::fp32, 1, hash});
   CHECK(good.wait().total_weight() == 1);
+}
+
+TEST_CASE("of the last elements alone the same bits are folded as of all") {
+  const test::TemporaryFolder folder;
+  const double quantum = fold_quantum(4, 100, 16.0);
+  std::vector<float> values(20'000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
+  Folding whole(values.size(), quantum);
+  whole.fold->add({write_delta(folder, values), 7, {}});
+  Folding last(5'000, quantum, 15'000);
+  last.fold->add({write_delta(folder, values), 7, {}});
+  const auto expected = whole.wait().sum().subspan(15'000);
+  CHECK(std::equal(expected.begin(), expected.end(), last.wait().sum().begin(), last.wait().sum().end()));
+  Folding none(0, quantum, 20'000);
+  none.fold->add({write_delta(folder, values), 7, {}});
+  CHECK(none.wait().total_weight() == 7);
+  Folding other(0, quantum, 19'999);
+  other.fold->add({write_delta(folder, values), 7, {}});
+  CHECK(other.failure().code() == ErrorCode::invalid_data);
 }

@@ -106,6 +106,9 @@ TEST_CASE("no number of a plan may be NaN or infinite") {
     refused_round([&](auto& plan) { plan.max_delta = bad; });
     refused_round([&](auto& plan) { plan.server_learning_rate = bad; });
     refused_round([&](auto& plan) { plan.server_tau = bad; });
+    refused_round([&](auto& plan) { plan.server_trim = bad; });
+    refused_round([&](auto& plan) { plan.server_norm_bound = bad; });
+    refused_round([&](auto& plan) { plan.server_smoothing = bad; });
   }
   CHECK(contains(refused_training([](auto& plan) { plan.learning_rate = std::nan(""); }), "is nan"));
 }
@@ -119,8 +122,24 @@ TEST_CASE("what a strategy may be told is kept as it was given, and out of range
   CHECK(read.round.server_learning_rate == 0.1);
   CHECK(read.round.server_tau == 0.001);
   CHECK_FALSE(read.round.server_beta1);
+  plan.round.server_attackers = 7;
+  plan.round.server_trim = 0.25;
+  CHECK(plan_from_json(to_json(plan)).round.server_attackers == 7);
+  CHECK(plan_from_json(to_json(plan)).round.server_trim == 0.25);
   CHECK(contains(refused_round([](auto& given) { given.server_learning_rate = 0; }),
                  "server_learning_rate is 0"));
+  CHECK(refused_round([](auto& given) { given.server_trim = 0.5; }) ==
+        "server_trim is 0.5, it must be above 0 and below 0.5");
+  CHECK(contains(refused_round([](auto& given) { given.server_trim = 0; }), "server_trim is 0,"));
+  CHECK(refused_round([](auto& given) { given.server_norm_bound = 0; }) ==
+        "server_norm_bound is 0, it must be above 0 and at most 1e+09");
+  CHECK(contains(refused_round([](auto& given) { given.server_attackers = 1'000'001; }), "server_attackers"));
+  CHECK(refused_round([](auto& given) { given.server_kept = 0; }) ==
+        "server_kept is 0, it must be from 1 to 1000000");
+  CHECK(refused_round([](auto& given) { given.server_iterations = 101; }) ==
+        "server_iterations is 101, it must be from 1 to 100");
+  CHECK(refused_round([](auto& given) { given.server_smoothing = 0; }) ==
+        "server_smoothing is 0, it must be from 1e-12 to 1");
   CHECK(contains(refused_round([](auto& given) { given.server_momentum = 1; }), "server_momentum is 1"));
   CHECK(contains(refused_round([](auto& given) { given.server_beta2 = -0.1; }), "server_beta2 is -0.1"));
   CHECK(contains(refused_round([](auto& given) { given.server_tau = 0; }), "server_tau is 0"));

@@ -32,11 +32,12 @@ TEST_CASE("a plan without options is the default plan") {
 }
 
 TEST_CASE("every key of a plan has an option and options set what they name") {
-  const Plan plan = plan_from({"--train.optimizer",       "adam", "--train.learning-rate", "1e-3",
-                               "--train.batch-size",      "32",   "--train.schedule",      "cosine",
-                               "--train.schedule-period", "9",    "--round.goal",          "7",
-                               "--round.over-selection",  "1.5",  "--round.seed",          "42",
-                               "--round.server-beta1",    "0.8",  "--round.durability",    "relaxed"});
+  const Plan plan = plan_from({"--train.optimizer",        "adam", "--train.learning-rate", "1e-3",
+                               "--train.batch-size",       "32",   "--train.schedule",      "cosine",
+                               "--train.schedule-period",  "9",    "--round.goal",          "7",
+                               "--round.over-selection",   "1.5",  "--round.seed",          "42",
+                               "--round.server-beta1",     "0.8",  "--round.durability",    "relaxed",
+                               "--round.server-attackers", "3"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
   CHECK(plan.training.batch_size == 32);
@@ -48,9 +49,10 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK(plan.round.durability == Durability::relaxed);
   CHECK(plan.round.server_beta1 == 0.8);
   CHECK_FALSE(plan.round.server_beta2);
+  CHECK(plan.round.server_attackers == 3);
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 33);
+  CHECK(options.all().size() == 39);
 }
 
 TEST_CASE("what is not given follows from what is") {
@@ -67,5 +69,8 @@ TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
   CHECK(contains(refusal({"--train.optimizer", "sdg"}), "--train.optimizer: "));
   CHECK(contains(refusal({"--round.goal", "2", "--round.minimum", "3"}), "--round.minimum is 3"));
   CHECK(contains(refusal({"--train.steps", "5", "--train.epochs", "5"}), "--train.epochs is 5"));
+  CHECK(
+      contains(refusal({"--round.server-kept", "1.5"}), "--round.server-kept: '1.5' is not a whole number"));
+  CHECK(contains(refusal({"--round.server-trim", "0.5"}), "--round.server-trim is 0.5, it must be above 0"));
   CHECK(contains(refusal({"--round.goal", "many"}), "'many' is not a whole number"));
 }

@@ -50,7 +50,8 @@ float first_step(const Plan& plan, double mean) {
 
 TEST_CASE("a strategy that does not exist is refused by name, with those that do (I9)") {
   CHECK(refusal(plan_for("fedsgd")) ==
-        "the strategy 'fedsgd' is unknown; there are fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam");
+        "the strategy 'fedsgd' is unknown; there are fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, "
+        "median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median");
 }
 
 TEST_CASE("every strategy is made by its name with its paper's defaults and takes its first step") {
@@ -97,6 +98,67 @@ TEST_CASE("FedProx is refused where the devices' training has no proximal term (
   Plan plan = plan_for("fedprox");
   CHECK(refusal(plan).find("proximal_mu above 0") != std::string::npos);
   plan.training.proximal_mu = 0.01;
+  CHECK(refusal(plan).empty());
+}
+
+TEST_CASE("a rule's strategy moves the weights by its learning rate times what the rule gives") {
+  Plan plan = plan_for("median");
+  plan.round.minimum = plan.round.goal = 3;
+  CHECK(make_strategy(plan)->rule() != nullptr);
+  CHECK(make_strategy(plan_for("fedavg"))->rule() == nullptr);
+  CHECK(first_step(plan, 3.0) == 3.0F);
+  plan.round.server_learning_rate = 0.5;
+  CHECK(first_step(plan, 3.0) == 1.5F);
+}
+
+TEST_CASE("a robust strategy refuses rounds in which it could not be robust (I9)") {
+  for (const char* name : {"median", "trimmed-mean", "krum", "multi-krum", "geometric-median"}) {
+    CHECK(refusal(plan_for(name)) ==
+          "the round's minimum is 2 updates; the strategy " + std::string(name) + " allows 3 and more");
+  }
+  Plan plan = plan_for("median");
+  plan.round.minimum = 3;
+  plan.round.goal = 10'001;
+  CHECK(refusal(plan) == "the round's goal is 10001 updates; the strategy median allows up to 10000");
+  plan.round.goal = 10'000;
+  CHECK(refusal(plan).empty());
+  plan.round.strategy = "krum";
+  CHECK(refusal(plan) == "the round's goal is 10000 updates; the strategy krum allows up to 1000");
+}
+
+TEST_CASE("robust strategies refuse settings that the round's updates cannot honour (I9)") {
+  Plan plan = plan_for("trimmed-mean");
+  plan.round.minimum = plan.round.goal = 5;
+  CHECK(refusal(plan) ==
+        "server_trim is 0.100000, which cuts off nothing of a round's minimum of 5 updates; the strategy "
+        "trimmed-mean allows from 0.200000 to below 0.5");
+  plan.round.server_trim = 0.2;
+  CHECK(refusal(plan).empty());
+  plan = plan_for("norm-bound");
+  CHECK(refusal(plan) == "the strategy norm-bound needs server_norm_bound, the largest norm of an update");
+  plan.round.server_norm_bound = 1.0;
+  CHECK(refusal(plan).empty());
+  plan.round.server_kept = 2;
+  CHECK(refusal(plan).find("server_kept is nothing that the strategy norm-bound has") == 0);
+  plan = plan_for("krum");
+  plan.round.minimum = plan.round.goal = 8;
+  CHECK(refusal(plan).empty());
+  plan.round.server_attackers = 3;
+  CHECK(refusal(plan) ==
+        "server_attackers is 3 with a round's minimum of 8 updates; the strategy krum allows from 0 to 2");
+  plan.round.server_attackers = 2;
+  CHECK(refusal(plan).empty());
+  plan.round.strategy = "multi-krum";
+  plan.round.server_kept = 7;
+  CHECK(refusal(plan) ==
+        "server_kept is 7 with a round's minimum of 8 updates of which 2 are an attacker's; the strategy "
+        "multi-krum allows from 1 to 6");
+  plan.round.server_kept = 6;
+  CHECK(refusal(plan).empty());
+  plan = plan_for("geometric-median");
+  plan.round.minimum = plan.round.goal = 3;
+  plan.round.server_iterations = 8;
+  plan.round.server_smoothing = 1e-3;
   CHECK(refusal(plan).empty());
 }
 
