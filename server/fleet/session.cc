@@ -93,6 +93,7 @@ Announcement announcement_from(const wire::UpdateAnnounce& message, const std::s
   update.length = message.length();
   update.record.encoding = static_cast<Encoding>(message.encoding());
   update.record.examples = message.examples();
+  update.record.steps = message.steps();
   update.record.train_loss = message.train_loss();
   update.record.test_examples = message.test_examples();
   update.record.test_loss = message.test_loss();
@@ -343,6 +344,7 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   }
   const Announcement update = announcement_from(message, device_);
   Verdict verdict = task->judge(update);
+  if (verdict.outcome == wire::Outcome::implausible) task->refuse(update, verdict.sentence);
   if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
   tell_operator(*task, update, verdict);
   co_await write(reply_message(verdict));

@@ -38,6 +38,7 @@ constexpr Milliseconds rest_retry{300'000};
 /// spoil them. NaN and -1 stand for none.
 void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
   constexpr double largest_loss = 1e9;
+  constexpr std::uint64_t most_steps = 1'000'000'000'000'000;
   for (double* const loss : {&record.train_loss, &record.test_loss}) {
     const bool plausible = std::abs(*loss) <= largest_loss;
     if (!plausible) *loss = std::numeric_limits<double>::quiet_NaN();
@@ -45,6 +46,11 @@ void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
   const bool plausible = record.test_accuracy >= 0.0 && record.test_accuracy <= 1.0;
   if (!plausible) record.test_accuracy = -1.0;
   record.test_examples = std::min(record.test_examples, most_examples);
+  record.steps = std::min(record.steps, most_steps);
+}
+
+UpdateFacts facts_of(const ParticipantRecord& record) {
+  return {record.examples, record.steps, record.test_examples, record.test_loss};
 }
 
 }  // namespace
@@ -313,21 +319,27 @@ void TaskRunner::act(const Abandon& abandon) {
 void TaskRunner::decline(const std::string& device, std::uint64_t round, const std::string& reason) {
   if (recovering_ || round != round_->number()) return;
   if (round_->admission(device) != Admission::admitted) return;
+  parts_.log->warn(
+      fmt::format("task {} round {} device {}: declined: {}", task_.name, round, device, reason));
   Announcement nothing;
   nothing.device = device;
   nothing.round = round;
-  try {
-    complete(nothing, ParticipantState::refused, "the device declined: " + reason);
-    parts_.ledger.record_updates(task_.name, round, {nothing.record});
-  } catch (const Error& error) {
-    parts_.log->error(fmt::format("task={} round={} device={}: that it declined cannot be recorded: {}",
-                                  task_.name, round, device, error.what()));
-    return;
-  }
   metrics_.update("declined");
   parts_.log->warn(
       fmt::format("task={} round={} device={}: declined: {}", task_.name, round, device, reason));
-  apply(round_->update_refused(device));
+  refuse(nothing, "the device declined: " + reason);
+}
+
+void TaskRunner::refuse(Announcement update, const std::string& reason) {
+  try {
+    complete(update, ParticipantState::refused, reason);
+    parts_.ledger.record_updates(task_.name, update.round, {update.record});
+  } catch (const Error& error) {
+    parts_.log->error(fmt::format("task={} round={} device={}: that it was refused cannot be recorded: {}",
+                                  task_.name, update.round, update.device, error.what()));
+    return;
+  }
+  apply(round_->update_refused(update.device));
 }
 
 Verdict TaskRunner::judge(const Announcement& update) const {
@@ -365,6 +377,9 @@ Verdict TaskRunner::judge(const Announcement& update) const {
     return {Outcome::too_many_examples,
             "an update counts for at most " + std::to_string(plan.max_examples) + " examples"};
   }
+  const AggregationRule* const rule = strategy_->rule();
+  const std::string objection = rule == nullptr ? "" : rule->objection(facts_of(update.record));
+  if (!objection.empty()) return {Outcome::implausible, objection};
   return {Outcome::accepted, ""};
 }
 
@@ -561,8 +576,7 @@ std::vector<RoundUpdate> TaskRunner::accepted_updates() const {
     if (device.state != ParticipantState::accepted) continue;
     updates.push_back({device.device,
                        parts_.spool.path(task_.name, round_->number(), device.device, device.update_hash),
-                       device.encoding,
-                       {device.examples, 0, device.test_examples, device.test_loss}});
+                       device.encoding, facts_of(device)});
   }
   return updates;
 }

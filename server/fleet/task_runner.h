@@ -103,6 +103,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// A device of the cohort says that it cannot do this round's work: the round waits for it no longer.
   void decline(const std::string& device, std::uint64_t round, const std::string& reason);
 
+  /// An announced update is judged implausible, as it will be again: the round waits for it no longer.
+  void refuse(Announcement update, const std::string& reason);
+
   /// Whether the announced update may come; accepted means: send it.
   Verdict judge(const Announcement& update) const;
   /// Takes in an update all of whose bytes have come. When it returns accepted the update is in the ledger

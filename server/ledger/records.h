@@ -79,6 +79,7 @@ struct ParticipantRecord {
   std::uint64_t update_bytes = 0;
   Encoding encoding = Encoding::fp32;  ///< Of the spooled delta.
   std::uint32_t examples = 0;
+  std::uint64_t steps = 0;  ///< Of training.
   double train_loss = 0.0;
   std::uint32_t test_examples = 0;
   double test_loss = 0.0;

@@ -36,6 +36,7 @@ ParticipantRecord read_participant(Query& row) {
   participant.update_bytes = row.count();
   participant.encoding = encoding_from_name(row.text());
   participant.examples = row.count32();
+  participant.steps = row.count();
   participant.train_loss = row.number_or(not_finite);
   participant.test_examples = row.count32();
   participant.test_loss = row.number_or(not_finite);
@@ -76,15 +77,15 @@ void close_round(SQLite::Database& connection, const std::string& task, std::uin
 void set_participant(SQLite::Database& connection, const std::string& task, std::uint64_t round,
                      const ParticipantRecord& update) {
   const bool accepted = update.state == ParticipantState::accepted;
-  Query change(
-      connection,
-      "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
-      "encoding = ?, examples = ?, train_loss = ?, test_examples = ?, test_loss = ?, test_accuracy = ? "
-      "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
-      std::string(name(update.state)), update.reason, update.at,
-      accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
-      std::string(name(update.encoding)), update.examples, update.train_loss, update.test_examples,
-      update.test_loss, update.test_accuracy, task, round, update.device);
+  Query change(connection,
+               "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
+               "encoding = ?, examples = ?, steps = ?, train_loss = ?, test_examples = ?, test_loss = ?, "
+               "test_accuracy = ? "
+               "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
+               std::string(name(update.state)), update.reason, update.at,
+               accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
+               std::string(name(update.encoding)), update.examples, update.steps, update.train_loss,
+               update.test_examples, update.test_loss, update.test_accuracy, task, round, update.device);
   if (change.run() == 1) return;
   Query known(connection, "SELECT 1 FROM participants WHERE task = ? AND round = ? AND device = ?", task,
               round, update.device);
@@ -123,7 +124,7 @@ std::vector<RoundRecord> Ledger::rounds(const std::string& task) const {
 std::vector<ParticipantRecord> Ledger::participants(const std::string& task, std::uint64_t round) const {
   return database_->list(read_participant,
                          "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, "
-                         "train_loss, test_examples, test_loss, test_accuracy FROM participants "
+                         "steps, train_loss, test_examples, test_loss, test_accuracy FROM participants "
                          "WHERE task = ? AND round = ? ORDER BY device",
                          task, round);
 }

@@ -93,9 +93,10 @@ CREATE TABLE participants (
 constexpr Migration strategy_state =
     "ALTER TABLE versions ADD COLUMN state_hash BLOB CHECK (state_hash IS NULL OR length(state_hash) = 32);";
 
-// How an update travelled and lies in the spool.
+// How an update travelled and lies in the spool, and how many steps the device trained for it.
 constexpr Migration update_encoding =
-    "ALTER TABLE participants ADD COLUMN encoding TEXT NOT NULL DEFAULT 'fp32';";
+    "ALTER TABLE participants ADD COLUMN encoding TEXT NOT NULL DEFAULT 'fp32';"
+    "ALTER TABLE participants ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;";
 
 constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding};
 

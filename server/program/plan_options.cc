@@ -36,11 +36,11 @@ void visit_training(TrainingPlan& plan, Visit visit) {
 
 template <typename Visit>
 void visit_round(RoundPlan& plan, Visit visit) {
-  visit(
-      "round.strategy", "NAME",
-      "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, median, "
-      "trimmed-mean, norm-bound, krum, multi-krum or geometric-median",
-      plan.strategy);
+  visit("round.strategy", "NAME",
+        "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, "
+        "fednova, median, "
+        "trimmed-mean, norm-bound, krum, multi-krum or geometric-median",
+        plan.strategy);
   visit("round.server-learning-rate", "RATE", "of the step that the server takes", plan.server_learning_rate);
   visit("round.server-momentum", "M", "of fedavgm", plan.server_momentum);
   visit("round.server-beta1", "B", "of fedadagrad, fedyogi and fedadam", plan.server_beta1);

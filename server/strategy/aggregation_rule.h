@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "server/strategy/exact_totals.h"
 
@@ -59,6 +60,8 @@ class Aggregation {
 class AggregationRule {
  public:
   virtual ~AggregationRule() = default;
+  /// Why what a device says of its update keeps it from counting; empty: nothing does.
+  virtual std::string objection(const UpdateFacts& /*update*/) const { return ""; }
   /// Of at least one update; the facts are read before it returns.
   virtual std::unique_ptr<Aggregation> begin(const RoundFacts& round) const = 0;
 };

@@ -6,6 +6,7 @@
 #include "server/strategy/geometric_median.h"
 #include "server/strategy/krum.h"
 #include "server/strategy/norm_bound.h"
+#include "server/strategy/normalized_averaging.h"
 #include "server/strategy/trimmed_mean.h"
 
 namespace fl::server {
@@ -101,6 +102,17 @@ std::unique_ptr<Strategy> make_multi_krum(ServerSettings& settings, const Plan& 
            "from 1 to " + std::to_string(most));
   }
   return ruled(settings, Krum(attackers, kept));
+}
+
+std::unique_ptr<Strategy> make_fednova(ServerSettings& settings, const Plan& plan) {
+  check_updates(plan, 1, most_ruled_updates);
+  if (plan.training.optimizer != Optimizer::sgd) {
+    refuse(plan, "the devices' optimizer is " + std::string(name(plan.training.optimizer)), "sgd");
+  }
+  if (plan.training.proximal_mu > 0) {
+    refuse(plan, "proximal_mu is " + std::to_string(plan.training.proximal_mu), "0");
+  }
+  return ruled(settings, NormalizedAveraging(plan.training));
 }
 
 std::unique_ptr<Strategy> make_geometric_median(ServerSettings& settings, const Plan& plan) {

@@ -99,3 +99,50 @@ TEST_CASE("a round of the median whose update is lost while it runs is recorded 
   CHECK(rounds[0].state == server::RoundState::abandoned);
   CHECK(rounds[0].reason.find("acknowledged updates cannot be read any more") == 0);
 }
+
+TEST_CASE("a round of FedNova goes on after a restart with the steps that were announced (I3)") {
+  RoundPlan plan;
+  plan.strategy = "fednova";  // one epoch in batches of 16
+  TestServer server(plan);
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  for (ScriptedDevice* device : {&a, &b}) Three::ready(*device, server);
+  for (ScriptedDevice* device : {&a, &b}) device->expect<wire::WorkOffer>();
+  ScriptedDevice::Update update;
+  update.delta = {4.0F, -4.0F, 0.0F, 8.0F};
+  update.examples = 64;
+  update.steps = 4;
+  CHECK(a.upload(update).outcome() == wire::Outcome::accepted);
+  server.stop();
+  server.start();
+  Three::ready(b, server);
+  b.expect<wire::WorkOffer>();
+  update.delta = {0.0F, 2.0F, 2.0F, 0.0F};
+  update.examples = 192;
+  update.steps = 12;
+  CHECK(b.upload(update).outcome() == wire::Outcome::accepted);
+  CHECK(b.expect<wire::VersionNotice>().version() == 2);
+  // τ_eff = 1/4·4 + 3/4·12 = 10; Σ p·Δ/τ = 1/4·Δ_a/4 + 3/4·Δ_b/12: 1/4, −1/8, 1/8 and 1/2.
+  CHECK(server.weights(2) == std::vector<float>{3.5F, 0.75F, 4.25F, 9.0F});
+}
+
+TEST_CASE("an update whose steps the plan does not make is refused and its round does not wait for it (I9)") {
+  RoundPlan plan;
+  plan.strategy = "fednova";
+  plan.minimum = 1;
+  TestServer server(plan);
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  for (ScriptedDevice* device : {&a, &b}) Three::ready(*device, server);
+  for (ScriptedDevice* device : {&a, &b}) device->expect<wire::WorkOffer>();
+  ScriptedDevice::Update update;
+  update.steps = 1'000'000;
+  const wire::UpdateReply& reply = a.upload(update);
+  CHECK(reply.outcome() == wire::Outcome::implausible);
+  CHECK(wire::text_of(reply.sentence()) == "the update says 1000000 steps, the plan makes 1 on 10 examples");
+  CHECK(b.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(b.expect<wire::VersionNotice>().version() == 2);
+  CHECK(server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
+  update.steps = 1;
+  CHECK(a.upload(update).outcome() == wire::Outcome::round_closed);
+}

@@ -128,6 +128,9 @@ void ScriptedDevice::announce(const Update& update, ByteView bytes) {
     message.add_length(update.length.value_or(bytes.size()));
     message.add_examples(update.examples);
     message.add_encoding(static_cast<wire::Encoding>(update.encoding));
+    message.add_steps(update.steps);
+    message.add_test_examples(update.test_examples);
+    message.add_test_loss(update.test_loss);
     return message.Finish();
   }));
 }

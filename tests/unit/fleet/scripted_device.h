@@ -66,6 +66,9 @@ class ScriptedDevice {
     std::vector<float> delta = {0.5F, 0.5F, 0.5F, 0.5F};
     std::uint32_t examples = 10;
     Encoding encoding = Encoding::fp32;  ///< What it says; the bytes are those of the encoding.
+    std::uint64_t steps = 1;
+    std::uint32_t test_examples = 0;
+    double test_loss = 0.0;
     std::optional<Digest> layout_hash;
     std::optional<Digest> hash;
     std::optional<std::uint64_t> length;

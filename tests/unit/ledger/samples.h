@@ -84,6 +84,7 @@ inline server::ParticipantRecord accepted_update(const std::string& device, std:
   update.update_hash = digest_of("update of " + device);
   update.update_bytes = 24;
   update.examples = examples;
+  update.steps = 3;
   update.train_loss = 0.5;
   update.test_examples = 4;
   update.test_loss = 0.75;

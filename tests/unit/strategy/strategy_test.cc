@@ -51,7 +51,7 @@ float first_step(const Plan& plan, double mean) {
 TEST_CASE("a strategy that does not exist is refused by name, with those that do (I9)") {
   CHECK(refusal(plan_for("fedsgd")) ==
         "the strategy 'fedsgd' is unknown; there are fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, "
-        "median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median");
+        "fednova, median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median");
 }
 
 TEST_CASE("every strategy is made by its name with its paper's defaults and takes its first step") {
@@ -160,6 +160,16 @@ TEST_CASE("robust strategies refuse settings that the round's updates cannot hon
   plan.round.server_iterations = 8;
   plan.round.server_smoothing = 1e-3;
   CHECK(refusal(plan).empty());
+}
+
+TEST_CASE("FedNova refuses devices whose steps it could not count (I9)") {
+  Plan plan = plan_for("fednova");
+  plan.training.momentum = 0.9;
+  CHECK(refusal(plan).empty());
+  plan.training.proximal_mu = 0.5;
+  CHECK(refusal(plan) == "proximal_mu is 0.500000; the strategy fednova allows 0");
+  plan.training.optimizer = Optimizer::adam;
+  CHECK(refusal(plan) == "the devices' optimizer is adam; the strategy fednova allows sgd");
 }
 
 TEST_CASE("buffers are plainly averaged whatever the strategy") {
