@@ -159,6 +159,8 @@ void RoundPlan::validate() const {
   if (server_beta1) check_below("server_beta1", *server_beta1, 0, 1);
   if (server_beta2) check_below("server_beta2", *server_beta2, 0, 1);
   if (server_tau) check_from("server_tau", *server_tau, 1e-9, 1);
+  if (server_q) check_from("server_q", *server_q, 0, 16);
+  if (server_lipschitz) check_above("server_lipschitz", *server_lipschitz, 0, 1e6);
   check_robust(*this);
 }
 

@@ -91,6 +91,8 @@ struct RoundPlan {
   std::optional<std::uint32_t> server_kept;        ///< [1, 1e6]
   std::optional<std::uint32_t> server_iterations;  ///< [1, 100]
   std::optional<double> server_smoothing;          ///< [1e-12, 1]
+  std::optional<double> server_q;                  ///< [0, 16]
+  std::optional<double> server_lipschitz;          ///< (0, 1e6]
 
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
   void validate() const;
@@ -120,6 +122,8 @@ void visit_strategy_settings(Settings& plan, Visit visit) {
   visit("server_kept", plan.server_kept);
   visit("server_iterations", plan.server_iterations);
   visit("server_smoothing", plan.server_smoothing);
+  visit("server_q", plan.server_q);
+  visit("server_lipschitz", plan.server_lipschitz);
 }
 
 /// JSON text as kept in the server's database.

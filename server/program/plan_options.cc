@@ -36,11 +36,11 @@ void visit_training(TrainingPlan& plan, Visit visit) {
 
 template <typename Visit>
 void visit_round(RoundPlan& plan, Visit visit) {
-  visit("round.strategy", "NAME",
-        "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, "
-        "fednova, median, "
-        "trimmed-mean, norm-bound, krum, multi-krum or geometric-median",
-        plan.strategy);
+  visit(
+      "round.strategy", "NAME",
+      "how updates become the next version: fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, fednova, "
+      "qfedavg, median, trimmed-mean, norm-bound, krum, multi-krum or geometric-median",
+      plan.strategy);
   visit("round.server-learning-rate", "RATE", "of the step that the server takes", plan.server_learning_rate);
   visit("round.server-momentum", "M", "of fedavgm", plan.server_momentum);
   visit("round.server-beta1", "B", "of fedadagrad, fedyogi and fedadam", plan.server_beta1);
@@ -56,6 +56,9 @@ void visit_round(RoundPlan& plan, Visit visit) {
   visit("round.server-iterations", "N", "of geometric-median", plan.server_iterations);
   visit("round.server-smoothing", "NORM", "of geometric-median: distances below it count as it",
         plan.server_smoothing);
+  visit("round.server-q", "Q", "of qfedavg: how much more devices with a high loss weigh", plan.server_q);
+  visit("round.server-lipschitz", "L", "of qfedavg; without it, 1 / train.learning-rate",
+        plan.server_lipschitz);
   visit("round.rounds", "N", "how many rounds to make; 0: no end", plan.rounds);
   visit("round.goal", "N", "updates that complete a round", plan.goal);
   visit("round.minimum", "N", "updates that suffice at the deadline; at most the goal", plan.minimum);

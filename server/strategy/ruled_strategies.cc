@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "server/strategy/fair_averaging.h"
 #include "server/strategy/geometric_median.h"
 #include "server/strategy/krum.h"
 #include "server/strategy/norm_bound.h"
@@ -113,6 +114,13 @@ std::unique_ptr<Strategy> make_fednova(ServerSettings& settings, const Plan& pla
     refuse(plan, "proximal_mu is " + std::to_string(plan.training.proximal_mu), "0");
   }
   return ruled(settings, NormalizedAveraging(plan.training));
+}
+
+std::unique_ptr<Strategy> make_qfedavg(ServerSettings& settings, const Plan& plan) {
+  check_updates(plan, 1, most_ruled_updates);
+  const double fairness = settings.take("server_q", 1.0);
+  const double lipschitz = settings.take("server_lipschitz", 1.0 / plan.training.learning_rate);
+  return std::make_unique<RuledStrategy>(std::make_unique<FairAveraging>(fairness, lipschitz), 1.0);
 }
 
 std::unique_ptr<Strategy> make_geometric_median(ServerSettings& settings, const Plan& plan) {

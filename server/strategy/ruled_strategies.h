@@ -37,6 +37,7 @@ std::unique_ptr<Strategy> make_norm_bound(ServerSettings& settings, const Plan& 
 std::unique_ptr<Strategy> make_krum(ServerSettings& settings, const Plan& plan);
 std::unique_ptr<Strategy> make_multi_krum(ServerSettings& settings, const Plan& plan);
 std::unique_ptr<Strategy> make_fednova(ServerSettings& settings, const Plan& plan);
+std::unique_ptr<Strategy> make_qfedavg(ServerSettings& settings, const Plan& plan);
 std::unique_ptr<Strategy> make_geometric_median(ServerSettings& settings, const Plan& plan);
 
 }  // namespace fl::server

@@ -47,13 +47,14 @@ struct Known {
   std::string_view name;
   std::unique_ptr<Strategy> (*make)(ServerSettings& settings, const Plan& plan);
 };
-constexpr std::array<Known, 13> known_strategies{{{"fedavg", averaging},
+constexpr std::array<Known, 14> known_strategies{{{"fedavg", averaging},
                                                   {"fedprox", proximal},
                                                   {"fedavgm", momentum},
                                                   {"fedadagrad", adaptive<SecondMoment::adagrad>},
                                                   {"fedyogi", adaptive<SecondMoment::yogi>},
                                                   {"fedadam", adaptive<SecondMoment::adam>},
                                                   {"fednova", make_fednova},
+                                                  {"qfedavg", make_qfedavg},
                                                   {"median", make_median},
                                                   {"trimmed-mean", make_trimmed_mean},
                                                   {"norm-bound", make_norm_bound},

@@ -146,3 +146,24 @@ TEST_CASE("an update whose steps the plan does not make is refused and its round
   update.steps = 1;
   CHECK(a.upload(update).outcome() == wire::Outcome::round_closed);
 }
+
+TEST_CASE("a round of q-FedAvg weighs by the loss on held-out examples and refuses updates without (I9)") {
+  RoundPlan plan;
+  plan.strategy = "qfedavg";
+  plan.minimum = 1;
+  plan.server_lipschitz = 0.5;
+  TestServer server(plan);
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  for (ScriptedDevice* device : {&a, &b}) Three::ready(*device, server);
+  for (ScriptedDevice* device : {&a, &b}) device->expect<wire::WorkOffer>();
+  CHECK(a.upload({}).outcome() == wire::Outcome::implausible);
+  ScriptedDevice::Update update;
+  update.delta = {1.0F, 0.0F, 0.0F, -1.0F};
+  update.test_examples = 3;
+  update.test_loss = 1.0;
+  CHECK(b.upload(update).outcome() == wire::Outcome::accepted);
+  CHECK(b.expect<wire::VersionNotice>().version() == 2);
+  // q = 1: F·Δ / (L·|Δ|² + F) = Δ / 2.
+  CHECK(server.weights(2) == std::vector<float>{1.5F, 2.0F, 3.0F, 3.5F});
+}

@@ -109,6 +109,8 @@ TEST_CASE("no number of a plan may be NaN or infinite") {
     refused_round([&](auto& plan) { plan.server_trim = bad; });
     refused_round([&](auto& plan) { plan.server_norm_bound = bad; });
     refused_round([&](auto& plan) { plan.server_smoothing = bad; });
+    refused_round([&](auto& plan) { plan.server_q = bad; });
+    refused_round([&](auto& plan) { plan.server_lipschitz = bad; });
   }
   CHECK(contains(refused_training([](auto& plan) { plan.learning_rate = std::nan(""); }), "is nan"));
 }
@@ -130,6 +132,10 @@ TEST_CASE("what a strategy may be told is kept as it was given, and out of range
                  "server_learning_rate is 0"));
   CHECK(refused_round([](auto& given) { given.server_trim = 0.5; }) ==
         "server_trim is 0.5, it must be above 0 and below 0.5");
+  CHECK(refused_round([](auto& given) { given.server_q = -0.5; }) ==
+        "server_q is -0.5, it must be from 0 to 16");
+  CHECK(refused_round([](auto& given) { given.server_lipschitz = 0; }) ==
+        "server_lipschitz is 0, it must be above 0 and at most 1e+06");
   CHECK(contains(refused_round([](auto& given) { given.server_trim = 0; }), "server_trim is 0,"));
   CHECK(refused_round([](auto& given) { given.server_norm_bound = 0; }) ==
         "server_norm_bound is 0, it must be above 0 and at most 1e+09");

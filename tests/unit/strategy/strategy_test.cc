@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "server/strategy/federated_averaging.h"
 #include "server/strategy/server_momentum.h"
+#include "tests/unit/strategy/aggregating.h"
 
 using namespace fl;
 using namespace fl::server;
@@ -51,7 +52,7 @@ float first_step(const Plan& plan, double mean) {
 TEST_CASE("a strategy that does not exist is refused by name, with those that do (I9)") {
   CHECK(refusal(plan_for("fedsgd")) ==
         "the strategy 'fedsgd' is unknown; there are fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, "
-        "fednova, median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median");
+        "fednova, qfedavg, median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median");
 }
 
 TEST_CASE("every strategy is made by its name with its paper's defaults and takes its first step") {
@@ -170,6 +171,23 @@ TEST_CASE("FedNova refuses devices whose steps it could not count (I9)") {
   CHECK(refusal(plan) == "proximal_mu is 0.500000; the strategy fednova allows 0");
   plan.training.optimizer = Optimizer::adam;
   CHECK(refusal(plan) == "the devices' optimizer is adam; the strategy fednova allows sgd");
+}
+
+TEST_CASE("q-FedAvg's L is by default the inverse of the devices' rate, and it has no rate of the server") {
+  Plan plan = plan_for("qfedavg");
+  plan.training.learning_rate = 0.25;
+  const auto delta_with = [&] {
+    test::RuledRound round;
+    round.add({2.0F}, {1, 1, 1, 0.5});
+    return round.apply(*make_strategy(plan)->rule())[0];
+  };
+  CHECK(delta_with() == Approx(2.0 * 0.5 / (4.0 * 4.0 + 0.5)).epsilon(1e-14));  // q = 1
+  plan.round.server_lipschitz = 1.0;
+  plan.round.server_q = 2.0;
+  CHECK(delta_with() == Approx(2.0 * 0.25 / (2.0 * 0.5 * 4.0 + 0.25)).epsilon(1e-14));
+  plan.round.server_learning_rate = 1.0;
+  CHECK(refusal(plan) ==
+        "server_learning_rate is nothing that the strategy qfedavg has; it has server_q, server_lipschitz");
 }
 
 TEST_CASE("buffers are plainly averaged whatever the strategy") {
