@@ -26,7 +26,7 @@ TEST_CASE("a snapshot stays as the ledger was while that goes on") {
   Ledger ledger(folder / "ledger.db");
   fill(ledger);
   const Ledger before = Ledger::snapshot(folder / "ledger.db");
-  ledger.record_update("har", 1, accepted_update("a"));
+  ledger.record_updates("har", 1, {accepted_update("a")});
   ledger.commit_round("har", 1, at(900), sample_version(2, 1));
   CHECK(before.open_round("har")->round == 1);
   CHECK(before.participants("har", 1).front().state == ParticipantState::selected);
@@ -66,7 +66,7 @@ TEST_CASE("a copy holds what a ledger in use has committed and is for its owner 
   Ledger copy(folder / "copy.db");
   CHECK(copy.device_count() == 3);
   CHECK(copy.latest_version("har").version == 1);
-  copy.record_update("har", 1, accepted_update("a"));
+  copy.record_updates("har", 1, {accepted_update("a")});
   copy.commit_round("har", 1, at(900), sample_version(2, 1));
 }
 
