@@ -58,7 +58,17 @@ std::uint64_t Round::device_seed(const std::string& device) const {
 }
 
 std::size_t Round::wanted() const {
-  return static_cast<std::size_t>(std::ceil(plan_.goal * plan_.over_selection));
+  // In double 10 × 1.1 is slightly more than 11, which is what was meant.
+  constexpr double rounding = 1e-6;
+  return static_cast<std::size_t>(std::ceil(plan_.goal * plan_.over_selection - rounding));
+}
+
+Timestamp Round::selection_ends(Timestamp now) const {
+  return std::min(opened_, now) + seconds(plan_.selection_seconds);
+}
+
+Timestamp Round::training_ends(Timestamp now) const {
+  return std::min(deadline_, now + seconds(plan_.deadline_seconds));
 }
 
 std::size_t Round::count(Member member) const {
@@ -87,6 +97,8 @@ RoundActions Round::update_refused(const std::string& device) {
 }
 
 RoundActions Round::time_passed(Timestamp now) {
+  opened_ = std::min(opened_, now);
+  deadline_ = training_ends(now);
   if (phase_ == RoundPhase::selecting && can_begin(now)) return begin(now);
   RoundActions actions;
   if (phase_ == RoundPhase::training) {
@@ -123,15 +135,15 @@ Admission Round::admission(const std::string& device) const {
 }
 
 std::optional<Timestamp> Round::wake_after(Timestamp now) const {
-  if (phase_ == RoundPhase::training) return deadline_;
-  const Timestamp selection_ends = opened_ + seconds(plan_.selection_seconds);
-  if (phase_ == RoundPhase::selecting && selection_ends > now) return selection_ends;
+  if (phase_ == RoundPhase::training) return training_ends(now);
+  const Timestamp ends = selection_ends(now);
+  if (phase_ == RoundPhase::selecting && ends > now) return ends;
   return std::nullopt;
 }
 
 bool Round::can_begin(Timestamp now) const {
   if (waiting_.size() >= wanted()) return true;
-  return waiting_.size() >= plan_.minimum && now >= opened_ + seconds(plan_.selection_seconds);
+  return waiting_.size() >= plan_.minimum && now >= selection_ends(now);
 }
 
 RoundActions Round::begin(Timestamp now) {
@@ -150,13 +162,14 @@ RoundActions Round::begin(Timestamp now) {
 }
 
 void Round::answer_waiting(Timestamp now, RoundActions& actions) {
+  // Those who come back have their places before newcomers get any.
+  for (const std::string& device : waiting_) {
+    if (admission(device) == Admission::admitted) cohort_[device] = Member::working;
+  }
   std::size_t places = wanted() - std::min(wanted(), count(Member::working) + count(Member::accepted));
   for (const std::string& device : waiting_) {
-    const auto found = cohort_.find(device);
-    const bool unfinished =
-        found != cohort_.end() && (found->second == Member::working || found->second == Member::away);
-    const bool joins = found == cohort_.end() && places > 0;
-    if (phase_ != RoundPhase::training || (!unfinished && !joins)) {
+    const bool joins = phase_ == RoundPhase::training && !cohort_.contains(device) && places > 0;
+    if (!joins && admission(device) != Admission::admitted) {
       actions.emplace_back(later(device, now));
       continue;
     }

@@ -60,13 +60,15 @@ enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, 
 /// Selecting ends once goal × over_selection devices wait, or once `minimum` wait and the time for selection
 /// is over. Which of the waiting devices are chosen depends on the seed and on who waits, not on their order.
 /// Training ends with `goal` accepted updates; with at least `minimum` when nobody in the cohort is left to
-/// wait for, or at the deadline. With fewer at the deadline the round is abandoned.
+/// wait for, or at the deadline. With fewer at the deadline the round is abandoned. A clock that is set back
+/// makes no wait longer than the plan has it.
 class Round {
  public:
   Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened);
 
   /// A round that had begun training when the server stopped, with all of its time again: devices may have to
-  /// train anew. `accepted` and `refused` are part of `cohort`.
+  /// train anew. `accepted` and `refused` are part of `cohort`. The first event must be time_passed(), since
+  /// the round may be complete.
   static Round resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
                       const std::set<std::string>& cohort, const std::set<std::string>& accepted,
                       const std::set<std::string>& refused);
@@ -105,6 +107,8 @@ class Round {
   enum class Member : std::uint8_t { working, away, accepted, refused };
 
   std::size_t wanted() const;
+  Timestamp selection_ends(Timestamp now) const;
+  Timestamp training_ends(Timestamp now) const;
   std::size_t count(Member member) const;
   bool can_begin(Timestamp now) const;
   RoundActions begin(Timestamp now);

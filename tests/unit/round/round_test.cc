@@ -4,8 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include "common/base/random.h"
-
 using namespace fl;
 using namespace fl::server;
 
@@ -160,6 +158,37 @@ TEST_CASE("a newcomer joins mid-round only where a place is free") {
   CHECK(round.admission("c") == Admission::admitted);
 }
 
+TEST_CASE("devices that come back have their places before newcomers whatever their names") {
+  Round round = Round::resume(7, plan_of(2, 2), start, {"m", "n"}, {}, {});
+  for (const char* device : {"a", "m", "n", "z"}) round.device_arrived(device);
+  const RoundActions actions = round.time_passed(after(1));
+  CHECK(offered(actions) == std::vector<std::string>{"m", "n"});
+  CHECK(all<Later>(actions).size() == 2);
+}
+
+TEST_CASE("a tenth more than ten devices are eleven") {
+  Round round(1, plan_of(10, 2, 1.1), start);
+  for (char device = 'a'; device < 'k'; ++device) round.device_arrived(std::string(1, device));
+  CHECK(round.time_passed(start).empty());
+  round.device_arrived("k");
+  CHECK(offered(round.time_passed(start)).size() == 11);
+}
+
+TEST_CASE("a clock that is set back makes no wait longer than the plan has it") {
+  const Timestamp before = start - std::chrono::hours(48);
+  Round selecting(1, plan_of(3, 2), start);
+  for (const char* device : {"a", "b"}) selecting.device_arrived(device);
+  CHECK(selecting.time_passed(before).empty());
+  CHECK(selecting.wake_after(before) == before + std::chrono::seconds(10));
+  CHECK(offered(selecting.time_passed(before + std::chrono::seconds(10))).size() == 2);
+
+  Round training = training_round();
+  training.update_accepted("a");
+  CHECK(training.wake_after(before) == before + std::chrono::seconds(100));
+  CHECK(training.time_passed(before).empty());
+  CHECK(all<Abandon>(training.time_passed(before + std::chrono::seconds(100))).size() == 1);
+}
+
 TEST_CASE("a device whose update counts already is told to wait for the next round") {
   Round round = training_round();
   round.update_accepted("a");
@@ -189,43 +218,4 @@ TEST_CASE("a resumed round keeps its updates and gives its devices their time ag
 TEST_CASE("a round resumed with its goal reached aggregates at once") {
   Round round = Round::resume(7, plan_of(2, 2), start, {"a", "b"}, {"a", "b"}, {});
   CHECK(all<Aggregate>(round.time_passed(start)).size() == 1);
-}
-
-TEST_CASE("over random events a round aggregates at most once and never below its minimum") {
-  for (std::uint64_t seed = 0; seed < 500; ++seed) {
-    Random random(seed);
-    const auto goal = static_cast<std::uint32_t>(1 + random.below(5));
-    const auto minimum = static_cast<std::uint32_t>(1 + random.below(goal));
-    Round round(seed, plan_of(goal, minimum, 1.0 + random.uniform()), start);
-    std::size_t aggregations = 0;
-    std::size_t answers = 0;
-    std::size_t questions = 0;
-    Timestamp now = start;
-    for (int step = 0; step < 200; ++step) {
-      const std::string device(1, static_cast<char>('a' + random.below(8)));
-      RoundActions actions;
-      switch (random.below(4)) {
-        case 0:
-          round.device_arrived(device);
-          break;
-        case 1:
-          round.device_left(device);
-          break;
-        case 2:
-          if (round.admission(device) == Admission::admitted) {
-            actions = random.below(5) == 0 ? round.update_refused(device) : round.update_accepted(device);
-          }
-          break;
-        default:
-          now += std::chrono::seconds(random.below(8));
-          actions = round.time_passed(now);
-      }
-      aggregations += all<Aggregate>(actions).size();
-      answers += all<Offer>(actions).size() + all<Later>(actions).size();
-      questions += 1;
-      if (round.phase() == RoundPhase::aggregating) REQUIRE(round.accepted() >= minimum);
-      REQUIRE(all<Abandon>(actions).size() + aggregations <= 1);
-    }
-    CHECK(answers <= questions);
-  }
 }

@@ -1,0 +1,217 @@
+#include "tests/unit/round/referee.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fl::test {
+
+using namespace server;
+
+namespace {
+
+void require(bool allowed, const std::string& foul) {
+  if (!allowed) throw Foul(foul);
+}
+
+std::chrono::seconds seconds(std::uint32_t count) {
+  return std::chrono::seconds(count);
+}
+
+}  // namespace
+
+std::set<std::string> Referee::members(State state) const {
+  std::set<std::string> found;
+  for (const auto& [device, its_state] : members_) {
+    if (its_state == state) found.insert(device);
+  }
+  return found;
+}
+
+std::set<std::string> Referee::members() const {
+  std::set<std::string> found;
+  for (const auto& [device, state] : members_) found.insert(device);
+  return found;
+}
+
+/// In whole hundredths, as the plans of these tests have it.
+std::size_t Referee::wanted() const {
+  const auto hundredths = static_cast<std::size_t>(std::lround(plan_.over_selection * 100.0));
+  return (plan_.goal * hundredths + 99) / 100;
+}
+
+bool Referee::complete() const {
+  const bool nobody_left = count(State::working) + count(State::away) == 0;
+  return count(State::accepted) >= (nobody_left ? plan_.minimum : plan_.goal);
+}
+
+bool Referee::may_begin(Timestamp now) const {
+  return waiting_.size() >= (now >= selection_ends_ ? plan_.minimum : wanted());
+}
+
+Admission Referee::admission(const std::string& device) const {
+  const auto member = members_.find(device);
+  if (member != members_.end() && member->second == State::accepted) return Admission::already_accepted;
+  if (phase_ != RoundPhase::training) return Admission::round_closed;
+  const bool wanted = member != members_.end() && member->second != State::refused;
+  return wanted ? Admission::admitted : Admission::not_selected;
+}
+
+void Referee::opened(Timestamp now) {
+  phase_ = RoundPhase::selecting;
+  selection_ends_ = now + seconds(plan_.selection_seconds);
+  members_.clear();
+}
+
+void Referee::restarted(Timestamp now) {
+  waiting_.clear();
+  if (phase_ == RoundPhase::selecting) return opened(now);
+  phase_ = RoundPhase::training;
+  deadline_ = now + seconds(plan_.deadline_seconds);
+  for (auto& [device, state] : members_) {
+    if (state == State::working) state = State::away;
+  }
+}
+
+void Referee::left(const std::string& device) {
+  waiting_.erase(device);
+  const auto member = members_.find(device);
+  if (member != members_.end() && member->second == State::working) member->second = State::away;
+}
+
+void Referee::accepted(const std::string& device, const RoundActions& actions) {
+  finish(device, State::accepted, actions);
+}
+
+void Referee::refused(const std::string& device, const RoundActions& actions) {
+  finish(device, State::refused, actions);
+}
+
+void Referee::finish(const std::string& device, State state, const RoundActions& actions) {
+  require(admission(device) == Admission::admitted, device + " finished though it was not admitted");
+  members_.at(device) = state;
+  require(count(State::accepted) <= plan_.goal, "more updates were accepted than the goal");
+  const bool aggregates = actions.size() == 1 && std::holds_alternative<Aggregate>(actions.front());
+  require(complete() ? aggregates : actions.empty(),
+          complete() ? "a complete round must aggregate, no more" : "nothing follows from " + device);
+  if (complete()) phase_ = RoundPhase::aggregating;
+}
+
+void Referee::time_passed(Timestamp now, const RoundActions& actions) {
+  selection_ends_ = std::min(selection_ends_, now + seconds(plan_.selection_seconds));
+  deadline_ = std::min(deadline_, now + seconds(plan_.deadline_seconds));
+  const bool begins = phase_ == RoundPhase::selecting && may_begin(now);
+  const bool rests = phase_ == RoundPhase::selecting && !begins;
+  require(!rests || actions.empty(), "a round that cannot begin waits");
+  const bool first = !actions.empty() && std::holds_alternative<BeginTraining>(actions.front());
+  require(begins == first, begins ? "the round must begin" : "the round may not begin");
+  take(actions, now);
+  if (rests) return;
+  require(waiting_.empty(), "a device that asked was not answered");
+  require(phase_ != RoundPhase::training || (!complete() && now < deadline_), "the round had to end");
+}
+
+void Referee::take(const RoundActions& actions, Timestamp now) {
+  offered_.clear();
+  put_off_.clear();
+  std::size_t joined = 0;
+  for (const RoundAction& action : actions) {
+    const auto* offer = std::get_if<Offer>(&action);
+    if (offer != nullptr && offer->joins) ++joined;
+    std::visit([&](const auto& one) { judge(one, now); }, action);
+  }
+  require_answers(joined);
+}
+
+void Referee::judge(const BeginTraining& begin, Timestamp now) {
+  const std::vector<std::string>& cohort = begin.cohort;
+  require(phase_ == RoundPhase::selecting, "a round begins once");
+  require(std::is_sorted(cohort.begin(), cohort.end()), "the cohort is not sorted");
+  require(std::adjacent_find(cohort.begin(), cohort.end()) == cohort.end(), "a device was chosen twice");
+  require(std::includes(waiting_.begin(), waiting_.end(), cohort.begin(), cohort.end()),
+          "a device was chosen that does not wait");
+  require(cohort.size() == std::min(wanted(), waiting_.size()), "the cohort has the wrong size");
+  require(begin.deadline == now + seconds(plan_.deadline_seconds), "the deadline is wrong");
+  phase_ = RoundPhase::training;
+  deadline_ = begin.deadline;
+  for (const std::string& device : cohort) members_[device] = State::working;
+}
+
+void Referee::answer(const std::string& device) {
+  require(waiting_.erase(device) == 1, device + " was answered but had not asked");
+}
+
+void Referee::judge(const Offer& offer, Timestamp /*now*/) {
+  answer(offer.device);
+  require(phase_ == RoundPhase::training, "work was offered outside training");
+  require(members_.contains(offer.device) != offer.joins, offer.device + " joins or is a member, not both");
+  State& state = members_.try_emplace(offer.device, State::away).first->second;
+  require(state == State::working || state == State::away, offer.device + " has finished already");
+  state = State::working;
+  offered_.insert(offer.device);
+}
+
+void Referee::judge(const Later& later, Timestamp /*now*/) {
+  answer(later.device);
+  require(later.retry_after >= seconds(1) && later.retry_after <= seconds(60), "retry_after is out of range");
+  require(!later.reason.empty(), "no reason was given");
+  put_off_.insert(later.device);
+}
+
+void Referee::judge(const Aggregate& /*aggregate*/, Timestamp now) {
+  require(phase_ == RoundPhase::training, "only a round in training aggregates");
+  require(count(State::accepted) >= plan_.minimum, "aggregated below the minimum");
+  require(complete() || now >= deadline_, "aggregated too soon");
+  phase_ = RoundPhase::aggregating;
+}
+
+void Referee::judge(const Abandon& abandon, Timestamp now) {
+  require(phase_ == RoundPhase::training && now >= deadline_, "abandoned before the deadline");
+  require(count(State::accepted) < plan_.minimum, "abandoned though the minimum had come");
+  require(!abandon.reason.empty(), "no reason was given");
+  phase_ = RoundPhase::abandoned;
+}
+
+/// Whom the answers to one event should have gone to, whatever their order.
+void Referee::require_answers(std::size_t joined) const {
+  if (phase_ != RoundPhase::training) return;
+  const std::size_t active = count(State::working) + count(State::accepted);
+  require(joined == 0 || active <= wanted(), "a device joined where no place was free");
+  for (const std::string& device : put_off_) {
+    const auto member = members_.find(device);
+    const bool unfinished = member != members_.end() && admission(device) == Admission::admitted;
+    require(!unfinished, device + " has work to do and was put off");
+    require(member != members_.end() || active >= wanted(), device + " was put off though a place was free");
+  }
+}
+
+void Referee::committed() {
+  require(phase_ == RoundPhase::aggregating, "committed without aggregating");
+  require(count(State::accepted) >= plan_.minimum, "committed below the minimum");
+  phase_ = RoundPhase::committed;
+}
+
+void Referee::failed(const RoundActions& actions) {
+  require(actions.size() == 1 && std::holds_alternative<Abandon>(actions.front()),
+          "a failed round is abandoned, no more");
+  phase_ = RoundPhase::abandoned;
+}
+
+void Referee::compare(const Round& round, const std::string& device, Timestamp now) const {
+  require(round.phase() == phase_, std::string("the phase is ") + name(round.phase()));
+  require(round.waiting() == waiting_, "others wait than should");
+  require(round.accepted() == count(State::accepted), "the count of accepted updates is wrong");
+  require(round.cohort_size() == members_.size(), "the size of the cohort is wrong");
+  require(round.admission(device) == admission(device), "the admission of " + device + " is wrong");
+  const std::optional<Timestamp> wake = round.wake_after(now);
+  if (phase_ == RoundPhase::training) {
+    require(wake == std::min(deadline_, now + seconds(plan_.deadline_seconds)),
+            "it must wake at the deadline");
+  } else if (phase_ == RoundPhase::selecting) {
+    const Timestamp ends = std::min(selection_ends_, now + seconds(plan_.selection_seconds));
+    require(ends > now ? wake == ends : !wake, "it must wake when selection ends");
+  } else {
+    require(!wake, "an ended round needs no time");
+  }
+}
+
+}  // namespace fl::test
