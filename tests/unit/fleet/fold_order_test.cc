@@ -65,7 +65,7 @@ TEST_CASE("a hundred orders of the same updates on one to eight threads are fold
   for (std::size_t order = 0; order < 100; ++order) {
     random.shuffle(spooled);
     const std::vector<double> sum = folded(spooled, 1 + order % 8, random);
-    REQUIRE(std::memcmp(sum.data(), first.data(), elements * sizeof(double)) == 0);
+    REQUIRE(std::memcmp(sum.data(), first.data(), std::span(sum).size_bytes()) == 0);
   }
   const double quantum = fold_quantum(count, max_weight, bound);
   for (std::size_t i = 0; i < elements; i += 97) {

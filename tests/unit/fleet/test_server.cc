@@ -4,13 +4,13 @@
 #include <future>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <spdlog/sinks/ringbuffer_sink.h>
 
-#include "common/base/random.h"
 #include "tests/unit/fleet/scripted_device.h"
 
 namespace fl::test {
@@ -118,10 +118,10 @@ void TestServer::drain() {
   });
 }
 
-net::EnrolmentToken TestServer::token(Milliseconds lifetime) {
+net::EnrolmentToken TestServer::token(Milliseconds lifetime, Bytes secret) {
   net::EnrolmentToken token;
   token.server = {"127.0.0.1", port_};
-  token.secret = secret_bytes(32);
+  token.secret = std::move(secret);
   on_thread([&] {
     token.authority_fingerprint = running_->home.authority().certificate.fingerprint();
     running_->ledger.add_token(sha256(token.secret), "", running_->clock.now() + lifetime);

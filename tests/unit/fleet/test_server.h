@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "common/base/random.h"
 #include "common/net/enrolment_token.h"
 #include "server/fleet/fleet.h"
 #include "tests/support/temporary_folder.h"
@@ -31,7 +32,7 @@ class TestServer {
   void drain();
 
   std::uint16_t port() const { return port_; }
-  net::EnrolmentToken token(Milliseconds lifetime = std::chrono::hours(1));
+  net::EnrolmentToken token(Milliseconds lifetime = std::chrono::hours(1), Bytes secret = secret_bytes(32));
   void revoke(const std::string& device);
   /// Like "tiny" but for its name.
   void add_task(const std::string& name);
