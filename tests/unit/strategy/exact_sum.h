@@ -16,7 +16,8 @@ class ExactSum {
     int exponent = 0;
     const double fraction = std::frexp(value, &exponent);
     Wide term = static_cast<Wide>(std::ldexp(fraction, 53)) * times;
-    const auto shift = static_cast<std::size_t>(exponent - 53 + lowest);
+    const int above_lowest = exponent - 53 + lowest;
+    const auto shift = static_cast<std::size_t>(above_lowest);
     const int sign = term < 0 ? -1 : 1;
     if (term < 0) term = -term;
     term <<= shift % 32;

@@ -23,13 +23,14 @@ inline std::vector<HardUpdate> hard_updates(std::size_t count, std::size_t eleme
   Random random(seed);
   std::vector<HardUpdate> updates(count);
   const int largest = std::ilogb(bound);
+  const int smallest = -150;
+  const auto exponents = static_cast<std::uint64_t>(std::int64_t{largest} + 1 - smallest);
   for (HardUpdate& update : updates) {
     const bool extreme = random.below(4) == 0;
     update.weight = extreme ? max_weight : static_cast<std::uint32_t>(1 + random.below(max_weight));
     update.delta.reserve(elements);
     for (std::size_t i = 0; i < elements; ++i) {
-      const int exponent =
-          largest + 1 - static_cast<int>(random.below(static_cast<std::uint64_t>(largest + 151)));
+      const int exponent = largest + 1 - static_cast<int>(random.below(exponents));
       float value = std::ldexp(static_cast<float>(random.uniform()), exponent);
       if (random.below(10) == 0) value = bound;
       if (random.below(10) == 0) value = std::numeric_limits<float>::denorm_min();
