@@ -17,7 +17,7 @@ function(fl_compile_options target)
     # What sanitizers add to the code makes GCC see uninitialized reads, and frames of coroutines that are freed by
     # another allocator than their own, where there are none.
     target_compile_options(${target} PRIVATE -fsanitize=${FL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
-                           -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
+                           $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-mismatched-new-delete>)
     # PUBLIC, so that a program of plain objects links the runtime too.
     target_link_options(${target} PUBLIC -fsanitize=${FL_SANITIZE})
     if(FL_SANITIZE MATCHES "thread")

@@ -33,7 +33,8 @@ void check_name(std::string_view text, std::string_view host) {
 
 void check_address(std::string_view text, const std::string& host) {
   in6_addr ignored{};
-  if (inet_pton(AF_INET6, host.c_str(), &ignored) != 1) {
+  const bool ends_early = host.find('\0') != std::string::npos;
+  if (ends_early || inet_pton(AF_INET6, host.c_str(), &ignored) != 1) {
     refuse(text, "what stands in brackets is no IPv6 address");
   }
 }

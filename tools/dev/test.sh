@@ -7,12 +7,12 @@ source tools/dev/packages.sh
 usage='usage: ./dev test [--quick]
 
 Builds everything and runs every test: all of them as built for release, the unit tests under AddressSanitizer
-with UndefinedBehaviorSanitizer, and networked ones under ThreadSanitizer. Ends with the summary of ctest,
-and where tests failed with an error that counts them.
+with UndefinedBehaviorSanitizer, networked ones under ThreadSanitizer, and each fuzz target for a few seconds
+(./dev fuzz runs them longer). Ends with the summary of ctest, and where tests failed with an error that counts them.
 
   --quick   only the release build and its tests'
 
-presets=(release asan tsan)
+presets=(release asan tsan fuzz)
 for option in "$@"; do
   case $option in
     --quick) presets=(release) ;;
@@ -41,10 +41,13 @@ failed_tests() {
   fi
 }
 
-install_packages "${build_packages[@]}" "${test_packages[@]}"
+packages=("${build_packages[@]}" "${test_packages[@]}")
+((${#presets[@]} == 1)) || packages+=("${fuzz_packages[@]}")
+install_packages "${packages[@]}"
 for preset in "${presets[@]}"; do
   case $preset in
     release) build_preset release all ;;
+    fuzz) build_preset fuzz fl_fuzz_targets ;;
     *) build_preset "$preset" fl_sanitized_tests ;;
   esac
 done

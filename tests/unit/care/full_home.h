@@ -33,7 +33,7 @@ struct FullHome : SampleHome {
     server::ParticipantRecord record = accepted_update(device);
     record.update_hash = update_hash();
     record.update_bytes = update_text.size();
-    ledger.record_update("har", round, record);
+    ledger.record_updates("har", round, {record});
   }
 
   static Digest update_hash() { return sha256(as_bytes(update_text)); }
