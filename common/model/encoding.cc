@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/model/names.h"
 
 namespace fl {

@@ -6,9 +6,10 @@
 #include <string_view>
 
 #include "common/base/bytes.h"
-#include "common/base/random.h"
 
 namespace fl {
+
+class Random;
 
 /// How the elements of an update travel and lie in the spool. All are little-endian.
 enum class Encoding : std::uint8_t {

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "common/base/error.h"
+#include "common/base/text.h"
 
 namespace fl::net {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::size_t longest_name = 253;  // of the domain name system
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw Error(ErrorCode::invalid_argument,
-              "\"" + std::string(text.substr(0, 300)) + "\" is no address of a server: " + why +
+              in_quotes(text.substr(0, 300)) + " is no address of a server: " + why +
                   "; right would be HOST:PORT, for example example.org:7443 or [::1]:7443");
 }
 

@@ -26,8 +26,8 @@ constexpr std::uint32_t max_weight = 10'000;
 constexpr float bound = 16.0F;
 
 /// Waits until what has been added is in the sum.
-const ExactFold& sum_of(RoundFold& fold) {
-  boost::asio::io_context context;
+const ExactFold& sum_of(RoundFold& fold, boost::asio::io_context& context) {
+  context.restart();
   auto sum = boost::asio::co_spawn(context, fold.sum(), boost::asio::use_future);
   context.run();
   return *sum.get();
@@ -36,14 +36,15 @@ const ExactFold& sum_of(RoundFold& fold) {
 /// The sum of the updates in this order, on so many threads; between some of them it waits until all that
 /// came before are in, so that passes take one to eight.
 std::vector<double> folded(const std::vector<SpooledUpdate>& updates, std::size_t threads, Random& random) {
+  boost::asio::io_context context;
   boost::asio::thread_pool workers(threads);
   const double quantum = fold_quantum(count, max_weight, bound);
   const auto fold = std::make_shared<RoundFold>(workers, threads, ExactFold(elements, quantum, bound));
   for (const SpooledUpdate& update : updates) {
     fold->add(update);
-    if (random.below(4) == 0) sum_of(*fold);
+    if (random.below(4) == 0) sum_of(*fold, context);
   }
-  const std::span<const double> sum = sum_of(*fold).sum();
+  const std::span<const double> sum = sum_of(*fold, context).sum();
   std::vector<double> result(sum.begin(), sum.end());
   workers.join();
   return result;
@@ -58,7 +59,7 @@ TEST_CASE("a hundred orders of the same updates on one to eight threads are fold
   for (const HardUpdate& update : updates) {
     const std::filesystem::path path = folder / std::to_string(spooled.size());
     write_file_atomically(path, as_bytes(std::span<const float>(update.delta)));
-    spooled.push_back({path, update.weight, {}});
+    spooled.push_back({path, Encoding::fp32, update.weight, {}});
   }
   Random random(3);
   const std::vector<double> first = folded(spooled, 1, random);

@@ -66,8 +66,7 @@ TEST_CASE("updates are counted by what became of them and accepted ones as the l
   CHECK(server.figure(R"(fl_fold_seconds_count{task="tiny"})") == 1);
   CHECK(server.figure(R"(fl_aggregation_seconds_count{task="tiny"})") == 1);
   // Two deltas of four elements came; that without examples was refused before its bytes.
-  CHECK(server.figure(R"(fl_transfer_bytes_total{direction="received",encoding="fp32",task="tiny"})") ==
-        32);
+  CHECK(server.figure(R"(fl_transfer_bytes_total{direction="received",encoding="fp32",task="tiny"})") == 32);
   CHECK(server.rounds().front().state == server::RoundState::committed);
   CHECK(server.figure("fl_ledger_commit_seconds_count").value_or(0) > 6);
 }

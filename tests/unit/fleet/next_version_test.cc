@@ -144,11 +144,12 @@ TEST_CASE("under a rule trained elements move as it says and buffers to the mean
     buffers.add_weight(number);
     const std::filesystem::path path = model.folder / std::to_string(number);
     write_file_atomically(path, as_bytes(std::span<const float>(delta)));
-    updates.push_back({std::to_string(number), path, {number, 1, 0, 0.0}});
+    updates.push_back({std::to_string(number), path, Encoding::fp32, {number, 1, 0, 0.0}});
   }
   boost::asio::thread_pool workers(2);
   const RuledStrategy median(std::make_unique<TrimmedMean>(trim_to_median), 0.5);
-  const RoundUpdates surveyed(workers, *median.rule(), updates, {Model::trained, 16.0F, 2});
+  const RoundUpdates surveyed(workers, *median.rule(), updates,
+                              {model.delta.size(), Model::trained, 16.0F, 2});
   const RoundResult made =
       make_next_version(model.blobs, model.start, model.layout, median, buffers, &surveyed);
   const Weights next = model.weights(made.weights);

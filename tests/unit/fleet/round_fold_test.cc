@@ -160,15 +160,15 @@ TEST_CASE("of the last elements alone the same bits are folded as of all") {
   std::vector<float> values(20'000);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
   Folding whole(values.size(), quantum);
-  whole.fold->add({write_delta(folder, values), 7, {}});
+  whole.fold->add({write_delta(folder, values), Encoding::fp32, 7, {}});
   Folding last(5'000, quantum, 15'000);
-  last.fold->add({write_delta(folder, values), 7, {}});
+  last.fold->add({write_delta(folder, values), Encoding::fp32, 7, {}});
   const auto expected = whole.wait().sum().subspan(15'000);
   CHECK(std::equal(expected.begin(), expected.end(), last.wait().sum().begin(), last.wait().sum().end()));
   Folding none(0, quantum, 20'000);
-  none.fold->add({write_delta(folder, values), 7, {}});
+  none.fold->add({write_delta(folder, values), Encoding::fp32, 7, {}});
   CHECK(none.wait().total_weight() == 7);
   Folding other(0, quantum, 19'999);
-  other.fold->add({write_delta(folder, values), 7, {}});
+  other.fold->add({write_delta(folder, values), Encoding::fp32, 7, {}});
   CHECK(other.failure().code() == ErrorCode::invalid_data);
 }

@@ -164,8 +164,9 @@ client::FinishedUpdate update_of(const std::vector<float>& delta) {
   update.round = 1;
   update.version = 1;
   update.layout_hash = tiny_layout().hash();
-  update.delta = delta;
-  update.hash = sha256(as_bytes(std::span<const float>(delta)));
+  const ByteView bytes = as_bytes(std::span<const float>(delta));
+  update.bytes.assign(bytes.begin(), bytes.end());
+  update.hash = sha256(bytes);
   update.examples = 10;
   update.steps = 4;
   update.train_loss = 0.25;

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "tests/unit/model/refusal.h"
 
 using namespace fl;

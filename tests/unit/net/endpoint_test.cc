@@ -50,7 +50,7 @@ TEST_CASE("what is no address of a server is refused with what is missing (I9)")
   check_refused("[::1:7443", "closing bracket");
   check_refused("[127.0.0.1]:7443", "no IPv6 address");
   check_refused("[]:7443", "no IPv6 address");
-  check_refused(std::string("[::1\0]:7443", 12), "no IPv6 address");
+  check_refused(std::string("[::1\0]:7443", 11), "no IPv6 address");
   check_refused("exa mple:7443", "neither a name nor an IP address");
   check_refused("https://example.org:7443", "in brackets");
   check_refused("exampl\xc3\xa9:7443", "neither a name nor an IP address");

@@ -52,7 +52,7 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK(plan.round.server_attackers == 3);
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 39);
+  CHECK(options.all().size() == 41);
 }
 
 TEST_CASE("what is not given follows from what is") {
