@@ -78,7 +78,7 @@ program::Command fsck_command() {
       "  leftover  something that nothing refers to; it takes room and does no harm\n"
       "  skipped   what could not be looked at now\n"
       "It changes nothing without --repair, and ends with status 0 where there is no fault, 1 where there is "
-      "one.\n"};
+      "one."};
 }
 
 }  // namespace fl::server
