@@ -8,7 +8,8 @@ program::Program fl_server() {
           FL_VERSION,
           {init_command(), task_add_command(), task_list_command(), token_command(), run_command(),
            status_command(), devices_list_command(), devices_revoke_command(), rounds_command(),
-           versions_command(), export_command(), evaluate_command(), fsck_command(), backup_command(), restore_command(), republish_command()}};
+           versions_command(), export_command(), evaluate_command(), fsck_command(), backup_command(),
+           restore_command(), republish_command()}};
 }
 
 }  // namespace fl::server
