@@ -1,8 +1,8 @@
 #include "server/strategy/normalized_averaging.h"
 
 #include <algorithm>
+#include <bit>
 
-#include "server/strategy/power.h"
 #include "server/strategy/weighted_aggregation.h"
 
 namespace fl::server {
@@ -40,9 +40,22 @@ std::string NormalizedAveraging::objection(const UpdateFacts& update) const {
 
 double NormalizedAveraging::normalizer(std::uint64_t steps) const {
   const double rho = training_.momentum;
-  const auto count = static_cast<double>(steps);
-  if (rho == 0.0) return count;
-  return (count - rho * (1.0 - power(rho, count)) / (1.0 - rho)) / (1.0 - rho);
+  double done = 0.0;   // steps, doubled and counted on by the bits of how many there are
+  double power = 1.0;  // rho to the power of done
+  double last = 0.0;   // 1 + rho + … of so many terms
+  double sum = 0.0;    // of `last` after 1, 2, … steps; nothing is subtracted, so that no digit is lost
+  for (int bit = static_cast<int>(std::bit_width(steps)); bit-- > 0;) {
+    sum += done * last + power * sum;
+    last += power * last;
+    power *= power;
+    done += done;
+    if ((steps >> static_cast<unsigned>(bit) & 1U) == 0) continue;
+    sum += last + power;
+    last += power;
+    power *= rho;
+    done += 1.0;
+  }
+  return sum;
 }
 
 std::unique_ptr<Aggregation> NormalizedAveraging::begin(const RoundFacts& round) const {
