@@ -14,4 +14,8 @@ namespace fl::net {
 boost::asio::ip::tcp::acceptor listen_on(boost::asio::io_context& context, const Endpoint& endpoint,
                                          const std::string& remedy);
 
+/// Tells a peer whose handshake has not begun that it is not served now, by an alert of TLS, and closes.
+/// Waits for nothing, so the word may be lost.
+void turn_away(boost::asio::ip::tcp::socket socket);
+
 }  // namespace fl::net

@@ -41,6 +41,9 @@ const char* refusal_of(int alert) {
 
 Error alert_fault(int alert) {
   if (const char* sentence = refusal_of(alert)) return refused(sentence);
+  if (alert == SSL_AD_INTERNAL_ERROR) {
+    return {ErrorCode::unavailable, "the peer cannot serve us now; try again later"};
+  }
   return {ErrorCode::protocol,
           std::string("the peer broke off with the TLS alert \"") + SSL_alert_desc_string_long(alert) + "\""};
 }

@@ -10,6 +10,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
+#include "common/net/listening.h"
 #include "protocol/limits.h"
 
 namespace fl::server {
@@ -90,9 +91,10 @@ void Entrance::take(tcp::socket socket) {
   visit->address = net::Endpoint{visit->host, remote.port()}.text();
   const HandshakeGate::Answer answer = gate_.arrive(remote.address(), HandshakeGate::Moment::clock::now());
   if (answer.refused) {
-    return parts_.refusals.note(
+    parts_.refusals.note(
         Stage::arrival, name(*answer.refused), visit->host,
         fmt::format("address={}: closed at once: {}", visit->address, sentence(*answer.refused)));
+    return net::turn_away(std::move(socket));
   }
   if (answer.makes_way) send_away(*answer.makes_way);
   visit->id = answer.id;

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "tests/unit/fleet/scripted_device.h"
 #include "tests/unit/fleet/test_server.h"
+#include "tests/unit/net/faults.h"
 
 using namespace fl;
 using namespace fl::test;
@@ -140,7 +141,8 @@ TEST_CASE("an address that connects too often is refused before any cryptography
   TestServer server(RoundPlan(), config);
   ScriptedDevice device(server.token());
   device.connect(server.port());
-  CHECK_THROWS_AS(device.connect(server.port()), Error);
+  const auto refused = error_of([&] { device.connect(server.port()); });
+  CHECK(says(refused, ErrorCode::unavailable, "the peer cannot serve us now; try again later"));
   CHECK(server.figure(R"(fl_refusals_total{reason="address_rate",stage="arrival"})") == 1);
   CHECK(server.figure("fl_handshake_seconds_count") == 2);
 }
