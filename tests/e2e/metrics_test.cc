@@ -48,7 +48,7 @@ TEST_CASE("an operator reads over HTTP what devices sent and what became of it (
   CHECK(counted("refused", "not_finite") == round.at("refused").to_number<double>());
   CHECK(counted("refused", "not_selected") == 1);
   // What was refused before its bytes is not among them.
-  CHECK(metrics.figure(R"(fl_transfer_bytes_total{direction="received",encoding="float32",task="motion"})") ==
+  CHECK(metrics.figure(R"(fl_transfer_bytes_total{direction="received",encoding="fp32",task="motion"})") ==
         3 * update_bytes);
   CHECK(metrics.figure(R"(fl_rounds_total{outcome="committed",task="motion"})") == 1);
   CHECK(metrics.figure(R"(fl_version{task="motion"})") == 2);
@@ -56,7 +56,7 @@ TEST_CASE("an operator reads over HTTP what devices sent and what became of it (
   CHECK(metrics.figure(R"(fl_connections{peer="device"})") == 3);
 
   output_of("fl-client", {"sync", federation.device_home(0).string()});
-  CHECK(metrics.figure(R"(fl_transfer_bytes_total{direction="sent",encoding="float32",task="motion"})")
+  CHECK(metrics.figure(R"(fl_transfer_bytes_total{direction="sent",encoding="fp32",task="motion"})")
             .value_or(0) >= update_bytes);
   CHECK(federation.stop_server().exit_code == 0);
 }
