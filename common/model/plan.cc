@@ -59,9 +59,9 @@ void check_whole(std::string_view key, std::uint64_t value, std::uint64_t lowest
 
 void check_robust(const RoundPlan& plan) {
   constexpr double half = 0.5;
-  if (plan.server_trim && !(*plan.server_trim > 0 && *plan.server_trim < half)) {
-    refuse("server_trim", text_of(*plan.server_trim), "above 0 and below 0.5");
-  }
+  const double trim = plan.server_trim.value_or(half / 2);
+  const bool trims = trim > 0 && trim < half;  // false for NaN
+  if (!trims) refuse("server_trim", text_of(trim), "above 0 and below 0.5");
   if (plan.server_norm_bound) check_above("server_norm_bound", *plan.server_norm_bound, 0, 1e9);
   if (plan.server_attackers) check_whole("server_attackers", *plan.server_attackers, 0, most_updates);
   if (plan.server_kept) check_whole("server_kept", *plan.server_kept, 1, most_updates);

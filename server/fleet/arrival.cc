@@ -9,6 +9,10 @@ namespace fl::server {
 
 namespace asio = boost::asio;
 
+UpdateFacts facts_of(const ParticipantRecord& record) {
+  return {record.examples, record.steps, record.test_examples, record.test_loss};
+}
+
 Arrival::Arrival(asio::io_context& context, Announcement announcement, std::optional<UpdateFault> its_fault)
     : update(std::move(announcement)),
       fault(std::move(its_fault)),

@@ -13,6 +13,7 @@
 #include "protocol/message.h"
 #include "server/fleet/round_fold.h"
 #include "server/ledger/records.h"
+#include "server/strategy/aggregation_rule.h"
 
 namespace fl::server {
 
@@ -32,6 +33,9 @@ struct Announcement {
   std::uint64_t length = 0;
   ParticipantRecord record;  ///< What the ledger keeps of it.
 };
+
+/// What an aggregation rule goes by.
+UpdateFacts facts_of(const ParticipantRecord& record);
 
 /// An update that has come and been checked, until it is in the ledger. One coroutine waits for that, on the
 /// thread of the context that tells it.

@@ -34,4 +34,9 @@ MessageBuffer renewed_message(ByteView certificate);
 /// A device's sentence as log and ledger can hold it: at most 256 bytes of text without control characters.
 std::string readable(std::string_view sentence);
 
+/// The metrics' name for an update's bytes.
+Transfer transfer_of(Encoding encoding);
+/// Of a message whose hashes have 32 bytes and whose encoding is known.
+Announcement announcement_from(const wire::UpdateAnnounce& message, const std::string& device);
+
 }  // namespace fl::server

@@ -71,36 +71,6 @@ std::string failure_of(Operation operation) {
   }
 }
 
-Transfer transfer_of(Encoding encoding) {
-  switch (encoding) {
-    case Encoding::fp16:
-      return Transfer::fp16_update;
-    case Encoding::int8:
-      return Transfer::int8_update;
-    case Encoding::fp32:
-      break;
-  }
-  return Transfer::fp32_update;
-}
-
-Announcement announcement_from(const wire::UpdateAnnounce& message, const std::string& device) {
-  Announcement update;
-  update.device = device;
-  update.round = message.round();
-  update.version = message.version();
-  update.layout_hash = Digest::from_bytes(wire::bytes_of(message.layout_hash()));
-  update.hash = Digest::from_bytes(wire::bytes_of(message.hash()));
-  update.length = message.length();
-  update.record.encoding = static_cast<Encoding>(message.encoding());
-  update.record.examples = message.examples();
-  update.record.steps = message.steps();
-  update.record.train_loss = message.train_loss();
-  update.record.test_examples = message.test_examples();
-  update.record.test_loss = message.test_loss();
-  update.record.test_accuracy = message.test_accuracy();
-  return update;
-}
-
 }  // namespace
 
 Session::Session(const Parts& parts, std::unique_ptr<net::Connection> connection, std::string device,

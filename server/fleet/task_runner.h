@@ -158,6 +158,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   float largest_delta() const;
   double quantum() const;
 
+  static constexpr const char* disk_trouble = "the server has trouble with its disk";
+
   Parts parts_;
   TaskRecord task_;
   TaskMetrics& metrics_;

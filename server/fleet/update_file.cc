@@ -26,8 +26,8 @@ UpdateFile::UpdateFile(std::filesystem::path path, Encoding encoding, std::size_
 void UpdateFile::read(std::size_t first, std::span<float> values) const {
   if (encoding_ == Encoding::fp32)
     return read_at(file_, first * sizeof(float), std::as_writable_bytes(values), path_);
-  std::array<std::byte, piece_elements * sizeof(std::uint16_t)> bytes;
-  std::array<float, piece_elements> decoded;
+  std::array<std::byte, piece_elements * sizeof(std::uint16_t)> bytes{};
+  std::array<float, piece_elements> decoded{};
   while (!values.empty()) {
     const std::size_t skipped = first % encoding_block;
     const std::size_t count = std::min(skipped + values.size(), piece_elements);
