@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "server/strategy/weighted_aggregation.h"
 
@@ -38,8 +39,9 @@ class KrumAggregation final : public WeightedAggregation {
     for (std::size_t update = 0; update < updates; ++update) scores[update] = score(update, totals);
     std::vector<std::size_t> best(updates);
     std::iota(best.begin(), best.end(), 0);
-    std::stable_sort(best.begin(), best.end(),
-                     [&scores](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
+    std::sort(best.begin(), best.end(), [&scores](std::size_t a, std::size_t b) {
+      return std::pair(scores[a], a) < std::pair(scores[b], b);
+    });
     for (std::size_t i = 0; i < kept_; ++i) weights()[best[i]] = 1.0;
     chosen_ = true;
   }

@@ -31,7 +31,8 @@ class RetryingDevices::Device : public ScriptedDevice {
         connect(all_.port_);
         subscribe(version_);
         for (;;) answer(receive());
-      } catch (const Error&) {  // the server has gone, and will be back
+      } catch (const Error&) {
+        continue;  // the server has gone, and will be back
       }
     }
   }
