@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <string>
@@ -122,6 +123,8 @@ void round(benchmark::State& state) {
       const std::string name = size.name;
       const Measured relaxed = measure(size, Durability::relaxed);
       const Measured synced = measure(size, Durability::fsync);
+      std::fprintf(stderr, "  %s: %.3f s a round, %.3f s with fsync\n", size.name, relaxed.seconds,
+                   synced.seconds);
       state.counters["seconds_" + name] = relaxed.seconds;
       state.counters["seconds_fsync_" + name] = synced.seconds;
       state.counters["ratio_to_limit_" + name] = relaxed.seconds / least_seconds(size, tls, fold);
