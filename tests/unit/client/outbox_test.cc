@@ -127,3 +127,13 @@ TEST_CASE("a finished update survives the end of its process and is announced be
   agent.stop();
   CHECK(Outbox(device.home.outbox_path()).contents().updates.empty());
 }
+
+TEST_CASE("an agent may be stopped as soon as it was started") {
+  const Federation federation;
+  TestDevice device(federation, {"127.0.0.1", 1});
+  for (int i = 0; i < 200; ++i) {
+    Agent agent(device.parts(), true);
+    agent.start();
+  }
+  CHECK(Outbox(device.home.outbox_path()).contents().updates.empty());
+}
