@@ -298,9 +298,7 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   if (!task || !subscribed_.contains(name)) {
     const Verdict unknown{wire::Outcome::unknown_task,
                           "there is no task " + in_quotes(name) + " you subscribe to"};
-    parts_.refusals.note(Stage::session, wire::EnumNameOutcome(unknown.outcome), device_,
-                         fmt::format("device={}: update refused: {}", device_, unknown.sentence));
-    co_await write(reply_message(unknown));
+    co_await turn_down(unknown);
     co_return;
   }
   if (wire::bytes_of(message.hash()).size() != sizeof(Digest) ||
@@ -309,7 +307,7 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   }
   if (message.encoding() > wire::Encoding::MAX) {
     const Verdict unknown{wire::Outcome::wrong_encoding, "this server does not know the update's encoding"};
-    co_await write(reply_message(unknown));
+    co_await turn_down(unknown);
     co_return;
   }
   const Announcement update = announcement_from(message, device_);
@@ -317,6 +315,12 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
   if (verdict.outcome == wire::Outcome::implausible) task->refuse(update, verdict.sentence);
   if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
   tell_operator(*task, update, verdict);
+  co_await write(reply_message(verdict));
+}
+
+asio::awaitable<void> Session::turn_down(Verdict verdict) {
+  parts_.refusals.note(Stage::session, wire::EnumNameOutcome(verdict.outcome), device_,
+                       fmt::format("device={}: update refused: {}", device_, verdict.sentence));
   co_await write(reply_message(verdict));
 }
 

@@ -95,6 +95,8 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   Awaitable write(MessageBuffer message);
   /// Says no to a message; the conversation goes on.
   Awaitable refuse(wire::RefusalCode code, std::string sentence);
+  /// The same to an update that belongs to no task's runner.
+  Awaitable turn_down(Verdict verdict);
   void tell_operator(const TaskRunner& runner, const Announcement& update, const Verdict& verdict);
   /// Logs what ended the conversation, and says it to the peer where it still listens.
   Awaitable part_with(wire::RefusalCode code, std::string reason, std::string sentence);

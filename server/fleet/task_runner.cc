@@ -1,8 +1,6 @@
 #include "server/fleet/task_runner.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <set>
 
 #include <boost/asio/co_spawn.hpp>
@@ -14,6 +12,7 @@
 
 #include "common/base/error.h"
 #include "common/net/run_on.h"
+
 namespace fl::server {
 
 namespace asio = boost::asio;

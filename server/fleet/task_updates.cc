@@ -38,8 +38,6 @@ void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
 void TaskRunner::decline(const std::string& device, std::uint64_t round, const std::string& reason) {
   if (recovering_ || round != round_->number()) return;
   if (round_->admission(device) != Admission::admitted) return;
-  parts_.log->warn(
-      fmt::format("task {} round {} device {}: declined: {}", task_.name, round, device, reason));
   Announcement nothing;
   nothing.device = device;
   nothing.round = round;

@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "server/home/server_home.h"
 #include "server/registry/registry.h"
+#include "tests/unit/model/sample_contract.h"
 
 namespace fl::bench {
 
@@ -27,17 +28,6 @@ std::uint16_t free_port() {
   return acceptor.local_endpoint().port();
 }
 
-TaskContract any_contract() {
-  TaskContract contract;
-  contract.inputs = {{"x", Datatype::fp32, {-1, 3}}};
-  contract.outputs = {{"y", Datatype::fp32, {-1, 1}}};
-  contract.loss = Loss::mse;
-  contract.data.format = DataFormat::table;
-  contract.data.columns = {"a", "b", "c"};
-  contract.data.label = "y";
-  return contract;
-}
-
 void add_task(const server::ServerHome& home, const Layout& layout, const RoundPlan& plan) {
   server::Ledger ledger(home.ledger_path());
   server::BlobStore blobs(home.blobs_path());
@@ -46,7 +36,7 @@ void add_task(const server::ServerHome& home, const Layout& layout, const RoundP
   server::TaskRecord task;
   task.name = task_name;
   task.plan.round = plan;
-  task.contract = any_contract();
+  task.contract = test::table_contract();
   task.layout = layout;
   task.archive_hash = blobs.put(as_bytes(archive));
   task.archive_bytes = archive.size();

@@ -6,7 +6,7 @@ source tools/dev/packages.sh
 
 usage='usage: ./dev bench [NAME]
 
-Builds and runs the benchmarks, or the one of that name. Each is run five times; shown are the medians of its figures,
+Builds and runs the benchmarks, or the one of that name. Each is run five times, round three times; shown are the medians of its figures,
 among them the limit that it stands next to, measured in the same run, and the ratio:
 
   fold        elements of updates added a second, beside a plain sum of the same vectors
