@@ -5,13 +5,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
-#include "common/net/run_on.h"
 
 namespace fl::server {
 
@@ -21,14 +17,8 @@ namespace {
 
 // Devices that ask within this time are chosen from together; no longer once all that are here ask.
 constexpr Milliseconds settle_time{50};
-// Between two tries to write a version, for example while the disk is full.
-constexpr std::chrono::seconds commit_retry{5};
-// Until a round whose updates cannot be read is given up, where the disk does not say that they are lost.
-constexpr int most_fold_tries = 12;
 // Until a round is taken up again whose events the ledger could not record.
 constexpr std::chrono::seconds recovery_time{5};
-// Of the workers, for one pass over the updates of a task.
-constexpr std::size_t fold_threads = 2;
 // Until a device asks again once a task has made all of its rounds.
 constexpr Milliseconds rest_retry{300'000};
 
@@ -293,151 +283,6 @@ void TaskRunner::act(const Abandon& abandon) {
   metrics_.round_ended(false, now - round_began_);
   clear_spool(round_->number());
   open_round(round_->number() + 1);
-}
-
-float TaskRunner::largest_delta() const {
-  return largest_decoded(task_.plan.round.encoding, static_cast<float>(task_.plan.round.max_delta));
-}
-
-double TaskRunner::quantum() const {
-  const RoundPlan& plan = task_.plan.round;
-  return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), largest_delta());
-}
-
-std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
-  const std::size_t first = strategy_->rule() == nullptr ? 0 : trained_elements(task_.layout);
-  return std::make_shared<RoundFold>(parts_.workers, fold_threads,
-                                     ExactFold(task_.layout.size() - first, quantum_, largest_delta()), first,
-                                     [&metrics = metrics_](Seconds time) { metrics.fold_pass_took(time); });
-}
-
-SpooledUpdate TaskRunner::spooled(const ParticipantRecord& record) const {
-  return {parts_.spool.path(task_.name, round_->number(), record.device, record.update_hash),
-          record.encoding,
-          strategy_->weight(record.examples),
-          {}};
-}
-
-asio::awaitable<void> TaskRunner::aggregate() {
-  const Stopwatch stopwatch;
-  std::shared_ptr<RoundFold> fold = co_await folded(false);
-  while (fold && !stopped_) {
-    std::string failure;
-    std::optional<VersionRecord> version;
-    try {
-      const ExactFold* const sum = co_await fold->sum();
-      version = co_await make_version(*sum);
-    } catch (const std::exception& error) {  // also when memory runs out
-      failure = error.what();
-    }
-    if (version) {
-      metrics_.aggregation_took(stopwatch.passed());
-      publish(*version);
-      co_return;
-    }
-    if (strategy_->rule() != nullptr) {  // which reads the updates: folding anew tells whether one is lost
-      fold.reset();
-      fold = co_await folded(true);
-      if (!fold) co_return;
-    }
-    co_await pause_before_another_try(failure);
-  }
-}
-
-asio::awaitable<std::shared_ptr<RoundFold>> TaskRunner::folded(bool anew) {
-  for (int tries = 1; !stopped_; ++tries) {
-    bool lost = tries == most_fold_tries;
-    std::string failure;
-    try {
-      if (anew || tries > 1) refold();
-      std::shared_ptr<RoundFold> fold = fold_;  // held, whatever happens to the round meanwhile
-      co_await fold->sum();
-      co_return fold;
-    } catch (const Error& error) {
-      failure = error.what();
-      lost = lost || error.code() == ErrorCode::invalid_data || error.code() == ErrorCode::not_found;
-    } catch (const std::exception& error) {
-      failure = error.what();
-    }
-    if (stopped_) break;
-    if (lost) {
-      apply(round_->failed("acknowledged updates cannot be read any more: " + failure));
-      break;
-    }
-    co_await pause_before_another_try(failure);
-  }
-  co_return nullptr;
-}
-
-asio::awaitable<void> TaskRunner::pause_before_another_try(const std::string& failure) {
-  parts_.log->error(
-      fmt::format("task={} round={}: the new version could not be written and will be tried again: {}",
-                  task_.name, round_->number(), failure));
-  retry_.expires_after(commit_retry);
-  boost::system::error_code cancelled;
-  co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
-}
-
-asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
-  std::vector<RoundUpdate> updates;
-  if (strategy_->rule() != nullptr) updates = accepted_updates();
-  auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash},
-                  given = std::move(updates)]() mutable { return next_version(sum, base, std::move(given)); };
-  const RoundResult next = co_await net::run_on(parts_.workers.get_executor(), std::move(average));
-  co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
-}
-
-RoundResult TaskRunner::next_version(const ExactFold& sum, const BaseVersion& base,
-                                     std::vector<RoundUpdate> updates) const {
-  const AggregationRule* const rule = strategy_->rule();
-  if (rule == nullptr) return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum);
-  const RoundUpdates surveyed(
-      parts_.workers, *rule, std::move(updates),
-      {task_.layout.size(), trained_elements(task_.layout), sum.max_delta(), fold_threads});
-  return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, &surveyed);
-}
-
-std::vector<RoundUpdate> TaskRunner::accepted_updates() const {
-  std::vector<RoundUpdate> updates;
-  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
-    if (device.state != ParticipantState::accepted) continue;
-    updates.push_back({device.device,
-                       parts_.spool.path(task_.name, round_->number(), device.device, device.update_hash),
-                       device.encoding, facts_of(device)});
-  }
-  return updates;
-}
-
-void TaskRunner::refold() {
-  fold_.reset();  // before there is another: each takes twice the model's memory
-  fold_ = make_fold();
-  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
-    if (device.state != ParticipantState::accepted) continue;
-    SpooledUpdate update = spooled(device);
-    update.unverified = device.update_hash;
-    fold_->add(std::move(update));
-  }
-}
-
-void TaskRunner::publish(const VersionRecord& version) {
-  const std::uint64_t number = round_->number();
-  round_->committed();
-  latest_ = version;
-  metrics_.round_ended(true, parts_.clock.now() - round_began_);
-  parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,
-                               number, version.version, round_->accepted()));
-  clear_spool(number);
-  open_round(number + 1);
-  for (const auto& [device, listener] : listeners_) listener->version_published(version);
-}
-
-void TaskRunner::clear_spool(std::uint64_t round) {
-  try {
-    parts_.spool.remove_round(task_.name, round);
-  } catch (const Error& error) {
-    parts_.log->warn(fmt::format("task={} round={}: its updates could not be removed: {}", task_.name, round,
-                                 error.what()));
-  }
 }
 
 }  // namespace fl::server
