@@ -43,6 +43,19 @@ function(fl_library target)
                         ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 endfunction()
 
+# Headers that take longest to compile, compiled once for `target` and for those that share them:
+# fl_precompile_headers(fl_net <map> <memory>), then fl_share_headers(fl_server_fleet fl_net). GCC warns of what is
+# inlined from precompiled headers as if it were our own code.
+function(fl_precompile_headers target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
+endfunction()
+
+function(fl_share_headers target owner)
+  target_precompile_headers(${target} REUSE_FROM ${owner})
+  target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
+endfunction()
+
 # fl_program(fl-server SOURCES main.cc LINK fl_x)
 function(fl_program target)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})

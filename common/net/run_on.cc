@@ -1,0 +1,28 @@
+#include "common/net/run_on.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace fl::net {
+
+namespace asio = boost::asio;
+
+namespace {
+
+asio::awaitable<void> done(std::function<void()> work) {
+  work();
+  co_return;
+}
+
+}  // namespace
+
+asio::awaitable<void> run_on(asio::any_io_executor executor, std::function<void()> work) {
+  asio::awaitable<void> job = done(std::move(work));
+  // Cancelled before it begins, what is spawned would end the process.
+  auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+  co_await asio::co_spawn(std::move(executor), std::move(job), uncancelled);
+}
+
+}  // namespace fl::net
