@@ -31,6 +31,7 @@ struct Announcement {
   Digest layout_hash;
   Digest hash;
   std::uint64_t length = 0;
+  bool encoding_is_known = true;  ///< Else the record's stands for none.
   ParticipantRecord record;  ///< What the ledger keeps of it.
 };
 

@@ -169,7 +169,8 @@ Announcement announcement_from(const wire::UpdateAnnounce& message, const std::s
   update.layout_hash = Digest::from_bytes(wire::bytes_of(message.layout_hash()));
   update.hash = Digest::from_bytes(wire::bytes_of(message.hash()));
   update.length = message.length();
-  update.record.encoding = static_cast<Encoding>(message.encoding());
+  update.encoding_is_known = message.encoding() <= wire::Encoding::MAX;
+  if (update.encoding_is_known) update.record.encoding = static_cast<Encoding>(message.encoding());
   update.record.examples = message.examples();
   update.record.steps = message.steps();
   update.record.train_loss = message.train_loss();

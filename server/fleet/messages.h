@@ -36,7 +36,7 @@ std::string readable(std::string_view sentence);
 
 /// The metrics' name for an update's bytes.
 Transfer transfer_of(Encoding encoding);
-/// Of a message whose hashes have 32 bytes and whose encoding is known.
+/// Of a message whose hashes have 32 bytes.
 Announcement announcement_from(const wire::UpdateAnnounce& message, const std::string& device);
 
 }  // namespace fl::server

@@ -83,14 +83,8 @@ asio::awaitable<void> Session::on(const wire::UpdateAnnounce& message) {
       wire::bytes_of(message.layout_hash()).size() != sizeof(Digest)) {
     throw Violation(RefusalCode::malformed, "UpdateAnnounce needs two hashes of 32 bytes");
   }
-  if (message.encoding() > wire::Encoding::MAX) {
-    const Verdict unknown{wire::Outcome::wrong_encoding, "this server does not know the update's encoding"};
-    co_await turn_down(unknown);
-    co_return;
-  }
   const Announcement update = announcement_from(message, device_);
-  Verdict verdict = task->judge(update);
-  if (verdict.outcome == wire::Outcome::implausible) task->refuse(update, verdict.sentence);
+  Verdict verdict = task->announced(update);
   if (verdict.outcome == wire::Outcome::accepted) verdict = co_await receive_update(*task, update);
   tell_operator(*task, update, verdict);
   co_await write(reply_message(verdict));

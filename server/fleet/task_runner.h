@@ -103,10 +103,10 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// A device of the cohort says that it cannot do this round's work: the round waits for it no longer.
   void decline(const std::string& device, std::uint64_t round, const std::string& reason);
 
-  /// An announced update is judged implausible, as it will be again: the round waits for it no longer.
-  void refuse(Announcement update, const std::string& reason);
-
-  /// Whether the announced update may come; accepted means: send it.
+  /// What becomes of an update that its device announces; accepted means: send it. Where it is refused for
+  /// what no other try would change, the round waits for its device no longer.
+  Verdict announced(const Announcement& update);
+  /// Whether an announced update may still come.
   Verdict judge(const Announcement& update) const;
   /// Takes in an update all of whose bytes have come. When it returns accepted the update is in the ledger
   /// (I3). Updates that are ready at the same time are recorded in one transaction.
@@ -131,6 +131,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Later& later);
   void act(const Aggregate& aggregate);
   void act(const Abandon& abandon);
+  /// Records that the round waits for the device no longer, and why.
+  void refuse(Announcement update, const std::string& reason);
   bool is_let_in(const std::string& device) const;
   void record_arrivals();
   /// What the round makes of it: its verdict, and the actions that follow once it is recorded.

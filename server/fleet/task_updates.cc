@@ -33,6 +33,21 @@ void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
   record.steps = std::min(record.steps, most_steps);
 }
 
+/// Whether the same device would be refused for the same again, in this round.
+bool is_final(wire::Outcome outcome) {
+  switch (outcome) {
+    case wire::Outcome::wrong_layout:
+    case wire::Outcome::wrong_encoding:
+    case wire::Outcome::wrong_length:
+    case wire::Outcome::no_examples:
+    case wire::Outcome::too_many_examples:
+    case wire::Outcome::implausible:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void TaskRunner::decline(const std::string& device, std::uint64_t round, const std::string& reason) {
@@ -59,6 +74,12 @@ void TaskRunner::refuse(Announcement update, const std::string& reason) {
   apply(round_->update_refused(update.device));
 }
 
+Verdict TaskRunner::announced(const Announcement& update) {
+  const Verdict verdict = judge(update);
+  if (is_final(verdict.outcome)) refuse(update, verdict.sentence);
+  return verdict;
+}
+
 Verdict TaskRunner::judge(const Announcement& update) const {
   using wire::Outcome;
   const RoundPlan& plan = task_.plan.round;
@@ -80,6 +101,9 @@ Verdict TaskRunner::judge(const Announcement& update) const {
     return {Outcome::stale_version, "the round trains from version " + std::to_string(latest_.version)};
   }
   if (update.layout_hash != layout_hash_) return {Outcome::wrong_layout, "the layout is not the task's"};
+  if (!update.encoding_is_known) {
+    return {Outcome::wrong_encoding, "this server does not know the update's encoding"};
+  }
   const std::string encoding(fl::name(update.record.encoding));
   if (update.record.encoding != plan.encoding && update.record.encoding != Encoding::fp32) {
     return {Outcome::wrong_encoding, "updates of this task are not encoded as " + encoding};

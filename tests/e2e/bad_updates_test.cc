@@ -28,21 +28,26 @@ void check_refused(Federation& federation, ScriptedDevice& device, const Scripte
 
 TEST_CASE("updates that a round does not take are refused by name and it completes with the good ones (I9)") {
   Federation::Settings settings;
-  settings.devices = 5;
+  settings.devices = 8;
   settings.minimum = 2;
   settings.rounds = 1;
   settings.more = "max-examples = 1000\nmax-delta = 2\n";
   Federation federation(settings);
   federation.start_server();
-  for (std::uint32_t device = 0; device < 4; ++device) federation.enrol_with(device, {});
-  federation.enrol(4);
-  federation.start_device(4);
+  for (std::uint32_t device = 0; device < 7; ++device) federation.enrol_with(device, {});
+  federation.enrol(7);
+  federation.start_device(7);
   Member with_nan(federation.device_home(0));
   Member with_infinity(federation.device_home(1));
   Member too_far(federation.device_home(2));
-  Member corrected(federation.device_home(3));
-  for (Member* member : {&with_nan, &with_infinity, &too_far, &corrected}) member->join(federation.port());
-  for (Member* member : {&with_nan, &with_infinity, &too_far, &corrected}) member->expect<wire::WorkOffer>();
+  Member too_short(federation.device_home(3));
+  Member of_another_layout(federation.device_home(4));
+  Member too_weighty(federation.device_home(5));
+  Member corrected(federation.device_home(6));
+  const std::vector<Member*> members = {&with_nan,          &with_infinity, &too_far,  &too_short,
+                                        &of_another_layout, &too_weighty,   &corrected};
+  for (Member* member : members) member->join(federation.port());
+  for (Member* member : members) member->expect<wire::WorkOffer>();
 
   ScriptedDevice::Update good;
   good.delta.assign(manifest_of(federation.device_home(0)).weights_count, 0.001F);
@@ -56,14 +61,14 @@ TEST_CASE("updates that a round does not take are refused by name and it complet
 
   bad = good;
   bad.delta.pop_back();
-  check_refused(federation, corrected, bad, wire::Outcome::wrong_length,
+  check_refused(federation, too_short, bad, wire::Outcome::wrong_length,
                 std::to_string(good.delta.size() * sizeof(float)) + " bytes");
   bad = good;
   bad.layout_hash = sha256(as_bytes("another layout"));
-  check_refused(federation, corrected, bad, wire::Outcome::wrong_layout, "layout");
+  check_refused(federation, of_another_layout, bad, wire::Outcome::wrong_layout, "layout");
   bad = good;
   bad.examples = 1001;
-  check_refused(federation, corrected, bad, wire::Outcome::too_many_examples, "at most 1000 examples");
+  check_refused(federation, too_weighty, bad, wire::Outcome::too_many_examples, "at most 1000 examples");
   bad = good;
   bad.round = 2;
   check_refused(federation, corrected, bad, wire::Outcome::round_closed, "round 2");
@@ -76,6 +81,6 @@ TEST_CASE("updates that a round does not take are refused by name and it complet
 
   const boost::json::value round = federation.rounds().at(0);
   CHECK(round.at("accepted") == 2);
-  CHECK(round.at("refused") == 3);
+  CHECK(round.at("refused") == 6);
   CHECK(round.at("version") == 2);
 }

@@ -34,20 +34,21 @@ void join(ScriptedDevice& device, std::uint16_t port) {
 }  // namespace
 
 TEST_CASE("updates are counted by what became of them and accepted ones as the ledger has them (I3)") {
-  TestServer server(plan_for(3));
+  TestServer server(plan_for(4));
   ScriptedDevice first(server.token());
   ScriptedDevice second(server.token());
   ScriptedDevice third(server.token());
-  for (ScriptedDevice* device : {&first, &second, &third}) join(*device, server.port());
-  for (ScriptedDevice* device : {&first, &second, &third}) device->expect<wire::WorkOffer>();
+  ScriptedDevice fourth(server.token());
+  for (ScriptedDevice* device : {&first, &second, &third, &fourth}) join(*device, server.port());
+  for (ScriptedDevice* device : {&first, &second, &third, &fourth}) device->expect<wire::WorkOffer>();
   CHECK(server.figure(R"(fl_round_phase{phase="training",task="tiny"})") == 1);
-  CHECK(server.figure(R"(fl_round_cohort_devices{task="tiny"})") == 3);
-  CHECK(server.figure(R"(fl_connections{peer="device"})") == 3);
-  CHECK(server.figure("fl_enrolments_total") == 3);
+  CHECK(server.figure(R"(fl_round_cohort_devices{task="tiny"})") == 4);
+  CHECK(server.figure(R"(fl_connections{peer="device"})") == 4);
+  CHECK(server.figure("fl_enrolments_total") == 4);
 
   ScriptedDevice::Update bad;
   bad.examples = 0;
-  first.upload(bad);
+  fourth.upload(bad);
   bad = {};
   bad.delta[0] = std::numeric_limits<float>::infinity();
   second.upload(bad);

@@ -41,7 +41,7 @@ struct OpenRound {
 
 }  // namespace
 
-TEST_CASE("an update that does not fit its round is refused by what is wrong before its bytes come (I9)") {
+TEST_CASE("an update of another round or version is refused and the round waits on for the right one (I9)") {
   OpenRound round;
   ScriptedDevice::Update update;
   update.round = 2;
@@ -50,25 +50,56 @@ TEST_CASE("an update that does not fit its round is refused by what is wrong bef
   update.version = 7;
   CHECK(round.device.upload(update).outcome() == wire::Outcome::stale_version);
   update = {};
-  update.layout_hash = sha256(as_bytes("another layout"));
-  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_layout);
-  update = {};
-  update.delta.push_back(1.0F);
-  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_length);
-  update = {};
-  update.encoding = Encoding::int8;
-  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_encoding);
-  update.encoding = static_cast<Encoding>(3);
-  update.length = 16;
-  CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_encoding);
-  update = {};
-  update.examples = 101;
-  CHECK(round.device.upload(update).outcome() == wire::Outcome::too_many_examples);
-  update.examples = 0;
-  CHECK(round.device.upload(update).outcome() == wire::Outcome::no_examples);
-  update = {};
   update.examples = 100;
   CHECK(round.device.upload(update).outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("a round waits no longer for a device whose update is refused for what will not change (I9)") {
+  ScriptedDevice::Update update;
+  wire::Outcome expected{};
+  std::string sentence;
+  SUBCASE("another layout") {
+    update.layout_hash = sha256(as_bytes("another layout"));
+    expected = wire::Outcome::wrong_layout;
+    sentence = "the layout is not the task's";
+  }
+  SUBCASE("another length") {
+    update.delta.push_back(1.0F);
+    expected = wire::Outcome::wrong_length;
+    sentence = "a delta of this task has 16 bytes as fp32";
+  }
+  SUBCASE("an encoding that was not offered") {
+    update.encoding = Encoding::int8;
+    expected = wire::Outcome::wrong_encoding;
+    sentence = "updates of this task are not encoded as int8";
+  }
+  SUBCASE("an encoding that the server does not know") {
+    update.encoding = static_cast<Encoding>(3);
+    update.length = 16;
+    expected = wire::Outcome::wrong_encoding;
+    sentence = "this server does not know the update's encoding";
+  }
+  SUBCASE("too many examples") {
+    update.examples = 101;
+    expected = wire::Outcome::too_many_examples;
+    sentence = "an update counts for at most 100 examples";
+  }
+  SUBCASE("no examples") {
+    update.examples = 0;
+    expected = wire::Outcome::no_examples;
+    sentence = "an update counts for at least one example";
+  }
+  OpenRound round;
+  CHECK(round.device.upload(update).outcome() == expected);
+  CHECK(round.device.upload({}).outcome() == wire::Outcome::not_selected);
+  // The plan's deadline is ten minutes away, and the goal is two.
+  CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(round.other.expect<wire::VersionNotice>().version() == 2);
+  for (const server::ParticipantRecord& record : round.server.participants(1)) {
+    if (record.device != round.device.id()) continue;
+    CHECK(record.state == server::ParticipantState::refused);
+    CHECK(record.reason == sentence);
+  }
 }
 
 TEST_CASE("bytes that do not hash to what was announced may be sent again") {
