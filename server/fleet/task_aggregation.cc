@@ -152,6 +152,7 @@ void TaskRunner::refold() {
 void TaskRunner::publish(const VersionRecord& version) {
   const std::uint64_t number = round_->number();
   round_->committed();
+  history_.round_committed();
   latest_ = version;
   metrics_.round_ended(true, parts_.clock.now() - round_began_);
   parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,

@@ -63,8 +63,12 @@ void TaskRunner::require_blob(const Digest& hash, std::uint64_t length) const {
 }
 
 void TaskRunner::take_up_round() {
-  if (resume_round()) return;
   const std::vector<RoundRecord> rounds = parts_.ledger.rounds(task_.name);
+  history_ = TaskHistory();
+  for (const RoundRecord& round : rounds) {
+    if (round.state == RoundState::committed) history_.round_committed();
+  }
+  if (resume_round(rounds)) return;
   open_round(rounds.empty() ? 1 : rounds.back().round + 1);
 }
 
@@ -76,9 +80,11 @@ void TaskRunner::stop() {
   retry_.cancel();
 }
 
-bool TaskRunner::resume_round() {
-  const std::optional<RoundRecord> open = parts_.ledger.open_round(task_.name);
-  if (!open) return false;
+bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
+  const auto open = std::find_if(rounds.begin(), rounds.end(), [](const RoundRecord& round) {
+    return round.state == RoundState::open;
+  });
+  if (open == rounds.end()) return false;
   std::set<std::string> cohort;
   std::set<std::string> accepted;
   std::set<std::string> refused;
@@ -106,7 +112,7 @@ void TaskRunner::open_round(std::uint64_t number) {
 }
 
 bool TaskRunner::finished() const {
-  return task_.plan.round.rounds != 0 && latest_.version > task_.plan.round.rounds;
+  return task_.plan.round.rounds != 0 && history_.committed() >= task_.plan.round.rounds;
 }
 
 std::optional<Part> TaskRunner::part(const Digest& hash) const {

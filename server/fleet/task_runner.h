@@ -25,6 +25,7 @@
 #include "server/metrics/metrics.h"
 #include "server/registry/registry.h"
 #include "server/round/round.h"
+#include "server/round/task_history.h"
 #include "server/strategy/strategy.h"
 
 namespace fl::server {
@@ -116,7 +117,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void require_blobs() const;
   void require_blob(const Digest& hash, std::uint64_t length) const;
   void take_up_round();
-  bool resume_round();
+  bool resume_round(const std::vector<RoundRecord>& rounds);
   void open_round(std::uint64_t number);
   void let_time_pass();
   void poke();
@@ -168,6 +169,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   Digest layout_hash_;
   std::unique_ptr<Strategy> strategy_;
   VersionRecord latest_;
+  TaskHistory history_;
   std::unique_ptr<Round> round_;
   double quantum_ = 0.0;  ///< Of the open round.
   Timestamp round_began_{};

@@ -46,6 +46,14 @@ std::set<std::filesystem::path> blobs_of(const TestServer& server) {
   return blobs;
 }
 
+/// What 'fl-server republish' does to a server that is stopped.
+void publish_again(const TestServer& server, std::uint64_t number) {
+  const server::ServerHome home = server::ServerHome::open(server.home());
+  server::Ledger ledger(home.ledger_path());
+  server::BlobStore blobs(home.blobs_path());
+  server::Registry(ledger, blobs, home.signing_key()).publish_again("tiny", number, SystemClock().now());
+}
+
 }  // namespace
 
 TEST_CASE("two devices make a round and both are pushed the exact mean") {
@@ -322,6 +330,33 @@ TEST_CASE("a task rests after its last round") {
   device.upload({});
   device.expect<wire::VersionNotice>();
   device.ask_for_work(2);
+  CHECK(wire::text_of(device.expect<wire::WorkLater>().reason()) == "the task has made all of its rounds");
+}
+
+TEST_CASE("a task makes all of its rounds though versions were published again") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  plan.rounds = 2;
+  TestServer server(plan);
+  ScriptedDevice device(server.token());
+  ready(device, server.port(), 1);
+  device.expect<wire::WorkOffer>();
+  CHECK(device.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(device.expect<wire::VersionNotice>().version() == 2);
+  server.stop();
+  publish_again(server, 5);
+  server.start();
+  ready(device, server.port(), 5);
+  const auto& offer = device.expect<wire::WorkOffer>();
+  CHECK(offer.round() == 2);
+  CHECK(offer.version() == 5);
+  ScriptedDevice::Update update;
+  update.round = 2;
+  update.version = 5;
+  CHECK(device.upload(update).outcome() == wire::Outcome::accepted);
+  CHECK(device.expect<wire::VersionNotice>().version() == 6);
+  device.ask_for_work(6);
   CHECK(wire::text_of(device.expect<wire::WorkLater>().reason()) == "the task has made all of its rounds");
 }
 
