@@ -16,7 +16,7 @@ void Agenda::begin_connection() {
     task.notice.reset();
     task.offer.reset();
     task.asked = false;
-    task.ask_from = Moment::min();
+    task.ask_from = task.rest_until = Moment::min();
     task.announce_from = Moment::min();
   }
 }
@@ -52,10 +52,10 @@ void Agenda::declined(Decline decline) {
   task.decline = std::move(decline);
 }
 
-void Agenda::told_to_wait(const std::string& name, Moment until) {
+void Agenda::told_to_wait(const std::string& name, Moment until, bool firm) {
   Task& task = tasks_[name];
   task.asked = false;
-  task.ask_from = until;
+  (firm ? task.rest_until : task.ask_from) = until;
 }
 
 void Agenda::has_examples(const std::string& task, std::uint64_t training_examples) {
@@ -120,10 +120,13 @@ bool Agenda::may_ask(const Task& task) const {
   return trains_ && free && task.held > 0 && task.held >= task.newest && task.examples > 0;
 }
 
+Moment Agenda::next_question(const Task& task) {
+  return std::max({task.ask_from, task.rest_until, task.hold_until});
+}
+
 std::optional<Agenda::Step> Agenda::question(Moment now) const {
   for (const auto& [name, task] : tasks_) {
-    if (may_ask(task) && std::max(task.ask_from, task.hold_until) <= now)
-      return Step{Step::Kind::ask, name, {}};
+    if (may_ask(task) && next_question(task) <= now) return Step{Step::Kind::ask, name, {}};
   }
   return std::nullopt;
 }
@@ -132,7 +135,7 @@ Moment Agenda::next_change() const {
   Moment soonest = Moment::max();
   for (const auto& [name, task] : tasks_) {
     if (task.update) soonest = std::min(soonest, task.announce_from);
-    if (may_ask(task)) soonest = std::min(soonest, std::max(task.ask_from, task.hold_until));
+    if (may_ask(task)) soonest = std::min(soonest, next_question(task));
   }
   return soonest;
 }

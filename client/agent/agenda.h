@@ -50,7 +50,8 @@ class Agenda {
   /// What was offered cannot be done here: the server is told, and nothing is asked for again before the
   /// task's next version.
   void declined(Decline decline);
-  void told_to_wait(const std::string& name, Moment until);
+  /// Until then, on this connection; without `firm` no longer than until the task's next version.
+  void told_to_wait(const std::string& name, Moment until, bool firm = false);
   void has_examples(const std::string& task, std::uint64_t training_examples);
 
   /// What to do now. An offer whose deadline has passed is forgotten. One whose version is not held and will
@@ -93,7 +94,8 @@ class Agenda {
     std::uint64_t examples = 0;
     std::optional<Notice> notice;
     bool asked = false;
-    Moment ask_from = Moment::min();    // the server's wish, void on another connection
+    Moment ask_from = Moment::min();    // the server's wish, void on another connection or with a version
+    Moment rest_until = Moment::min();  // the same, void on another connection alone
     Moment hold_until = Moment::min();  // the device's own, void with another version
     std::optional<Offer> offer;
     std::optional<Decline> decline;
@@ -103,6 +105,7 @@ class Agenda {
   };
 
   static bool offer_is_dead(const Task& task, Moment now);
+  static Moment next_question(const Task& task);
   bool may_ask(const Task& task) const;
   std::optional<Step> refusal() const;
   std::optional<Step> announcement(Moment now) const;

@@ -219,7 +219,8 @@ void Session::take_push(const wire::Message& message) {
     take_offer(task, *offer);
   } else if (const auto* later = message.body_as_WorkLater()) {
     const std::chrono::milliseconds wait(later->retry_after_ms());
-    context_.agenda.told_to_wait(task, Steady::now() + std::clamp(wait, shortest_wait, longest_wait));
+    context_.agenda.told_to_wait(task, Steady::now() + std::clamp(wait, shortest_wait, longest_wait),
+                                 later->firm());
     tell(Kind::waiting, task, "no work for " + task + " now: " + sentence_of(later->reason()));
   }
 }

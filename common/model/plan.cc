@@ -57,6 +57,13 @@ void check_whole(std::string_view key, std::uint64_t value, std::uint64_t lowest
   refuse(key, std::to_string(value), "from " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
 
+void check_pace(const RoundPlan& plan) {
+  check_from("over_selection", plan.over_selection, 1, 10);
+  check_whole("selection_seconds", plan.selection_seconds, 0, week_seconds);
+  check_whole("deadline_seconds", plan.deadline_seconds, 1, week_seconds);
+  check_whole("min_period_seconds", plan.min_period_seconds, 0, week_seconds);
+}
+
 void check_robust(const RoundPlan& plan) {
   constexpr double half = 0.5;
   const double trim = plan.server_trim.value_or(half / 2);
@@ -143,9 +150,7 @@ void RoundPlan::validate() const {
   check_whole("goal", goal, 1, most_updates);
   check_whole("minimum", minimum, 1, most_updates);
   if (minimum > goal) refuse("minimum", std::to_string(minimum), "at most goal, " + std::to_string(goal));
-  check_from("over_selection", over_selection, 1, 10);
-  check_whole("selection_seconds", selection_seconds, 0, week_seconds);
-  check_whole("deadline_seconds", deadline_seconds, 1, week_seconds);
+  check_pace(*this);
   check_whole("max_examples", max_examples, 1, most_examples);
   check_from("max_delta", max_delta, 1e-30, 1e6);
   if (max_delta > static_cast<double>(largest_encodable(encoding))) {

@@ -71,6 +71,8 @@ struct RoundPlan {
   std::uint32_t selection_seconds = 60;  ///< [0, a week] Wait for goal × over_selection devices; then
                                          ///< `minimum` suffice.
   std::uint32_t deadline_seconds = 600;  ///< [1, a week] From selection to the last accepted update.
+  std::uint32_t min_period_seconds = 0;  ///< [0, a week] From a device's update that became part of a version
+                                         ///< until it is selected again; 0: at once.
   std::uint32_t max_examples = 10'000;   ///< [1, 2^29] The most examples an update may count for.
   double max_delta = 16.0;               ///< [1e-30, 1e6] The largest |element| of a delta, as a float.
   std::uint64_t max_update_bytes = std::uint64_t{8}

@@ -34,6 +34,7 @@ boost::json::object json_of(const RoundPlan& plan) {
                              {"over_selection", plan.over_selection},
                              {"selection_seconds", plan.selection_seconds},
                              {"deadline_seconds", plan.deadline_seconds},
+                             {"min_period_seconds", plan.min_period_seconds},
                              {"max_examples", plan.max_examples},
                              {"max_delta", plan.max_delta},
                              {"max_update_bytes", plan.max_update_bytes},
@@ -77,6 +78,7 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("over_selection", plan.over_selection);
   object.optional("selection_seconds", plan.selection_seconds);
   object.optional("deadline_seconds", plan.deadline_seconds);
+  object.optional("min_period_seconds", plan.min_period_seconds);
   object.optional("max_examples", plan.max_examples);
   object.optional("max_delta", plan.max_delta);
   object.optional("max_update_bytes", plan.max_update_bytes);

@@ -99,11 +99,12 @@ MessageBuffer offer_message(std::string_view task, const Work& work) {
   });
 }
 
-MessageBuffer later_message(std::string_view task, Milliseconds retry_after, std::string_view reason) {
+MessageBuffer later_message(std::string_view task, const Later& later) {
   return wire::make_message<wire::WorkLater>([&](FlatBufferBuilder& builder) {
     const auto name = text(builder, task);
-    const auto sentence = text(builder, bounded(reason));
-    return wire::CreateWorkLater(builder, name, static_cast<std::uint32_t>(retry_after.count()), sentence);
+    const auto sentence = text(builder, bounded(later.reason));
+    return wire::CreateWorkLater(builder, name, static_cast<std::uint32_t>(later.retry_after.count()),
+                                 sentence, later.firm);
   });
 }
 

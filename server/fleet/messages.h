@@ -24,7 +24,7 @@ MessageBuffer refusal_message(wire::RefusalCode code, std::string_view sentence,
 MessageBuffer version_message(const VersionRecord& version);
 MessageBuffer subscribed_message(std::string_view task, std::uint64_t version);
 MessageBuffer offer_message(std::string_view task, const Work& work);
-MessageBuffer later_message(std::string_view task, Milliseconds retry_after, std::string_view reason);
+MessageBuffer later_message(std::string_view task, const Later& later);
 MessageBuffer go_message(std::uint64_t offset);
 MessageBuffer reply_message(const Verdict& verdict);
 MessageBuffer transfer_message(std::uint64_t length, std::uint64_t offset);

@@ -291,8 +291,8 @@ void Session::work_offered(const std::string& task, const Work& work) {
   send(offer_message(task, work));
 }
 
-void Session::work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) {
-  send(later_message(task, retry_after, reason));
+void Session::work_later(const std::string& task, const Later& later) {
+  send(later_message(task, later));
 }
 
 void Session::version_published(const VersionRecord& version) {

@@ -63,7 +63,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   void task_added(const std::string& task);
 
   void work_offered(const std::string& task, const Work& work) override;
-  void work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) override;
+  void work_later(const std::string& task, const Later& later) override;
   void version_published(const VersionRecord& version) override;
   bool is_open() const override { return !closed_; }
 

@@ -153,6 +153,7 @@ void TaskRunner::publish(const VersionRecord& version) {
   const std::uint64_t number = round_->number();
   round_->committed();
   history_.round_committed();
+  remember_participants();
   latest_ = version;
   metrics_.round_ended(true, parts_.clock.now() - round_began_);
   parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,
@@ -160,6 +161,18 @@ void TaskRunner::publish(const VersionRecord& version) {
   clear_spool(number);
   open_round(number + 1);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
+}
+
+void TaskRunner::remember_participants() {
+  if (task_.plan.round.min_period_seconds == 0) return;
+  try {
+    for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
+      if (device.state == ParticipantState::accepted) took_part_[device.device] = device.at;
+    }
+  } catch (const Error& error) {
+    parts_.log->warn(fmt::format("task={} round={}: its devices do not rest: {}", task_.name,
+                                 round_->number(), error.what()));
+  }
 }
 
 void TaskRunner::clear_spool(std::uint64_t round) {

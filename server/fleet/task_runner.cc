@@ -64,6 +64,7 @@ void TaskRunner::require_blob(const Digest& hash, std::uint64_t length) const {
 
 void TaskRunner::take_up_round() {
   const std::vector<RoundRecord> rounds = parts_.ledger.rounds(task_.name);
+  if (task_.plan.round.min_period_seconds > 0) took_part_ = parts_.ledger.participations(task_.name);
   history_ = TaskHistory();
   for (const RoundRecord& round : rounds) {
     if (round.state == RoundState::committed) history_.round_committed();
@@ -166,7 +167,8 @@ void TaskRunner::ask(const std::string& device) {
     act(Later{device, rest_retry, "the task has made all of its rounds"});
     return;
   }
-  round_->device_arrived(device);
+  const auto last = took_part_.find(device);
+  round_->device_arrived(device, last == took_part_.end() ? std::nullopt : std::optional(last->second));
   poke();
 }
 
@@ -222,7 +224,7 @@ void TaskRunner::recover() {
   wake_.cancel();
   for (const auto& [device, listener] : listeners_) {
     round_->device_left(device);
-    listener->work_later(task_.name, recovery_time, disk_trouble);
+    listener->work_later(task_.name, {device, recovery_time, disk_trouble});
   }
   retry_.expires_after(recovery_time);
   retry_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
@@ -272,7 +274,7 @@ void TaskRunner::act(const Offer& offer) {
 
 void TaskRunner::act(const Later& later) {
   const auto found = listeners_.find(later.device);
-  if (found != listeners_.end()) found->second->work_later(task_.name, later.retry_after, later.reason);
+  if (found != listeners_.end()) found->second->work_later(task_.name, later);
 }
 
 void TaskRunner::act(const Aggregate& /*aggregate*/) {

@@ -47,7 +47,7 @@ class TaskListener {
  public:
   virtual ~TaskListener() = default;
   virtual void work_offered(const std::string& task, const Work& work) = 0;
-  virtual void work_later(const std::string& task, Milliseconds retry_after, const std::string& reason) = 0;
+  virtual void work_later(const std::string& task, const Later& later) = 0;
   virtual void version_published(const VersionRecord& version) = 0;
   /// Whether the device is still let in; what it sent counts only then.
   virtual bool is_open() const = 0;
@@ -117,6 +117,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void require_blobs() const;
   void require_blob(const Digest& hash, std::uint64_t length) const;
   void take_up_round();
+  /// That the devices of a committed round took part, where the plan goes by it.
+  void remember_participants();
   bool resume_round(const std::vector<RoundRecord>& rounds);
   void open_round(std::uint64_t number);
   void let_time_pass();
@@ -170,6 +172,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   std::unique_ptr<Strategy> strategy_;
   VersionRecord latest_;
   TaskHistory history_;
+  std::map<std::string, Timestamp> took_part_;  ///< By device, as the ledger has it; empty where none rests.
   std::unique_ptr<Round> round_;
   double quantum_ = 0.0;  ///< Of the open round.
   Timestamp round_began_{};

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,6 +80,8 @@ class Ledger {
   /// The rounds after `after`, oldest first, at most `limit`, with what their participants did.
   std::vector<RoundSummary> round_summaries(const std::string& task, std::uint64_t after,
                                             std::uint32_t limit) const;
+  /// When the last update of each device was accepted that became part of a version.
+  std::map<std::string, Timestamp> participations(const std::string& task) const;
   /// Throws Error(already_exists) where a round of the task is open.
   void begin_round(const RoundRecord& round, const std::vector<std::string>& cohort);
   /// A device that joins an open round later.

@@ -35,6 +35,17 @@ void visit_training(TrainingPlan& plan, Visit visit) {
 }
 
 template <typename Visit>
+void visit_pace(RoundPlan& plan, Visit visit) {
+  visit("round.over-selection", "F", "devices selected for each update wanted", plan.over_selection);
+  visit("round.selection-seconds", "S", "how long to wait for all the devices wanted",
+        plan.selection_seconds);
+  visit("round.deadline-seconds", "S", "from selection to the last update", plan.deadline_seconds);
+  visit("round.min-period-seconds", "S",
+        "from a device's update that became part of a version until it is selected again",
+        plan.min_period_seconds);
+}
+
+template <typename Visit>
 void visit_round(RoundPlan& plan, Visit visit) {
   visit(
       "round.strategy", "NAME",
@@ -62,10 +73,7 @@ void visit_round(RoundPlan& plan, Visit visit) {
   visit("round.rounds", "N", "how many rounds to make; 0: no end", plan.rounds);
   visit("round.goal", "N", "updates that complete a round", plan.goal);
   visit("round.minimum", "N", "updates that suffice at the deadline; at most the goal", plan.minimum);
-  visit("round.over-selection", "F", "devices selected for each update wanted", plan.over_selection);
-  visit("round.selection-seconds", "S", "how long to wait for all the devices wanted",
-        plan.selection_seconds);
-  visit("round.deadline-seconds", "S", "from selection to the last update", plan.deadline_seconds);
+  visit_pace(plan, visit);
   visit("round.max-examples", "N", "the most examples an update may count for", plan.max_examples);
   visit("round.max-delta", "D", "the largest change of a weight in an update", plan.max_delta);
   visit("round.max-update-bytes", "BYTES", "the largest update", plan.max_update_bytes);

@@ -76,8 +76,10 @@ std::size_t Round::count(Member member) const {
       cohort_.begin(), cohort_.end(), [member](const auto& entry) { return entry.second == member; }));
 }
 
-void Round::device_arrived(const std::string& device) {
+void Round::device_arrived(const std::string& device, std::optional<Timestamp> took_part) {
   waiting_.insert(device);
+  took_part_.erase(device);
+  if (took_part) took_part_[device] = *took_part;
 }
 
 void Round::device_left(const std::string& device) {
@@ -99,22 +101,23 @@ RoundActions Round::update_refused(const std::string& device) {
 RoundActions Round::time_passed(Timestamp now) {
   opened_ = std::min(opened_, now);
   deadline_ = training_ends(now);
-  if (phase_ == RoundPhase::selecting && can_begin(now)) return begin(now);
   RoundActions actions;
-  if (phase_ == RoundPhase::training) {
-    actions = aggregate_if_complete();
-    if (phase_ == RoundPhase::training && now >= deadline_) {
-      if (accepted() >= plan_.minimum) {
-        phase_ = RoundPhase::aggregating;
-        actions.emplace_back(Aggregate{});
-      } else {
-        actions = failed(std::to_string(accepted()) + " of at least " + std::to_string(plan_.minimum) +
-                         " updates had come at the deadline");
-      }
-    }
-  }
+  answer_resting(now, actions);
+  if (phase_ == RoundPhase::selecting && can_begin(now)) begin(now, actions);
+  if (phase_ == RoundPhase::training) end_training_if_due(now, actions);
   if (phase_ != RoundPhase::selecting) answer_waiting(now, actions);
   return actions;
+}
+
+void Round::end_training_if_due(Timestamp now, RoundActions& actions) {
+  if (is_complete() || (now >= deadline_ && accepted() >= plan_.minimum)) {
+    phase_ = RoundPhase::aggregating;
+    actions.emplace_back(Aggregate{});
+  } else if (now >= deadline_) {
+    phase_ = RoundPhase::abandoned;
+    actions.emplace_back(Abandon{std::to_string(accepted()) + " of at least " +
+                                 std::to_string(plan_.minimum) + " updates had come at the deadline"});
+  }
 }
 
 void Round::committed() {
@@ -146,19 +149,35 @@ bool Round::can_begin(Timestamp now) const {
   return waiting_.size() >= plan_.minimum && now >= selection_ends(now);
 }
 
-RoundActions Round::begin(Timestamp now) {
+void Round::begin(Timestamp now, RoundActions& actions) {
   const std::vector<std::string> cohort =
       select_cohort({waiting_.begin(), waiting_.end()}, wanted(), derive_seed(plan_.seed, number_));
   phase_ = RoundPhase::training;
   deadline_ = now + seconds(plan_.deadline_seconds);
-  RoundActions actions{BeginTraining{cohort, deadline_}};
+  actions.emplace_back(BeginTraining{cohort, deadline_});
   for (const std::string& device : cohort) {
     cohort_[device] = Member::working;
     waiting_.erase(device);
     actions.emplace_back(Offer{device, false});
   }
-  answer_waiting(now, actions);
-  return actions;
+}
+
+Milliseconds Round::rest_of(const std::string& device, Timestamp now) const {
+  const auto found = took_part_.find(device);
+  if (found == took_part_.end() || admission(device) == Admission::admitted) return Milliseconds(0);
+  const Timestamp over = std::min(found->second, now) + seconds(plan_.min_period_seconds);
+  return std::max(over - now, Milliseconds(0));
+}
+
+void Round::answer_resting(Timestamp now, RoundActions& actions) {
+  std::erase_if(waiting_, [&](const std::string& device) {
+    const Milliseconds rest = rest_of(device, now);
+    if (rest == Milliseconds(0)) return false;
+    actions.emplace_back(Later{
+        device, std::max(rest, shortest_retry),
+        "a device takes part once in " + std::to_string(plan_.min_period_seconds) + " s", true});
+    return true;
+  });
 }
 
 void Round::answer_waiting(Timestamp now, RoundActions& actions) {
@@ -180,11 +199,13 @@ void Round::answer_waiting(Timestamp now, RoundActions& actions) {
   waiting_.clear();
 }
 
-RoundActions Round::aggregate_if_complete() {
-  if (phase_ != RoundPhase::training) return {};
+bool Round::is_complete() const {
   const bool nobody_left = count(Member::working) + count(Member::away) == 0;
-  const bool complete = accepted() >= plan_.goal || (nobody_left && accepted() >= plan_.minimum);
-  if (!complete) return {};
+  return accepted() >= plan_.goal || (nobody_left && accepted() >= plan_.minimum);
+}
+
+RoundActions Round::aggregate_if_complete() {
+  if (phase_ != RoundPhase::training || !is_complete()) return {};
   phase_ = RoundPhase::aggregating;
   return {Aggregate{}};
 }

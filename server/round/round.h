@@ -41,6 +41,7 @@ struct Later {
   std::string device;
   Milliseconds retry_after;
   std::string reason;
+  bool firm = false;  ///< A new version does not end the wait.
 };
 /// Make the next version of the accepted updates, then call committed() or failed().
 struct Aggregate {};
@@ -62,6 +63,10 @@ enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, 
 /// Training ends with `goal` accepted updates; with at least `minimum` when nobody in the cohort is left to
 /// wait for, or at the deadline. With fewer at the deadline the round is abandoned. A clock that is set back
 /// makes no wait longer than the plan has it.
+///
+/// A device that took part, which is that its update became part of a version, rests for the plan's
+/// min_period from when that update was accepted: it is not chosen and does not join, and is told when its
+/// rest is over.
 class Round {
  public:
   Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened);
@@ -85,8 +90,9 @@ class Round {
 
   // Events. Arrivals are answered by time_passed(), so that devices that ask together are chosen from
   // together.
-  /// A device asks for work. It is answered exactly once, by Offer or Later, unless it leaves first.
-  void device_arrived(const std::string& device);
+  /// A device asks for work that last took part then, if ever. It is answered exactly once, by Offer or
+  /// Later, unless it leaves first.
+  void device_arrived(const std::string& device, std::optional<Timestamp> took_part = std::nullopt);
   /// A device's connection ended.
   void device_left(const std::string& device);
   /// An admitted update is in the ledger.
@@ -110,9 +116,13 @@ class Round {
   Timestamp selection_ends(Timestamp now) const;
   Timestamp training_ends(Timestamp now) const;
   std::size_t count(Member member) const;
+  Milliseconds rest_of(const std::string& device, Timestamp now) const;
   bool can_begin(Timestamp now) const;
-  RoundActions begin(Timestamp now);
+  void begin(Timestamp now, RoundActions& actions);
+  void answer_resting(Timestamp now, RoundActions& actions);
   void answer_waiting(Timestamp now, RoundActions& actions);
+  void end_training_if_due(Timestamp now, RoundActions& actions);
+  bool is_complete() const;
   RoundActions aggregate_if_complete();
   Later later(const std::string& device, Timestamp now) const;
 
@@ -122,6 +132,7 @@ class Round {
   Timestamp deadline_{};
   RoundPhase phase_ = RoundPhase::selecting;
   std::set<std::string> waiting_;
+  std::map<std::string, Timestamp> took_part_;  ///< Of those who have asked.
   std::map<std::string, Member> cohort_;
 };
 

@@ -126,6 +126,23 @@ TEST_CASE("a device that was told to wait waits so long or until a version comes
   CHECK(agenda.next(at(1)).kind == Kind::ask);
 }
 
+TEST_CASE("a device that was told firmly to wait adopts what comes and asks for nothing before") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.told_to_wait("har", at(500), true);
+  agenda.noticed(notice("har", 2));
+  CHECK(agenda.next(at(1)).kind == Kind::adopt);
+  agenda.take_notice("har");
+  agenda.adopted("har", 2);
+  const Agenda::Step step = agenda.next(at(1));
+  CHECK(step.kind == Kind::rest);
+  CHECK(step.until == at(500));
+  CHECK(agenda.next(at(500)).kind == Kind::ask);
+  reconnect(agenda);
+  agenda.take_part("har", 2);
+  CHECK(agenda.next(at(1)).kind == Kind::ask);
+}
+
 TEST_CASE("an offer is trained on and then announced before anything else is asked for") {
   Agenda agenda = ready();
   agenda.asked("har");

@@ -360,6 +360,36 @@ TEST_CASE("a task makes all of its rounds though versions were published again")
   CHECK(wire::text_of(device.expect<wire::WorkLater>().reason()) == "the task has made all of its rounds");
 }
 
+TEST_CASE("a device that took part rests for the plan's period also after a restart") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  plan.over_selection = 1;
+  plan.min_period_seconds = 3'600;
+  TestServer server(plan);
+  ScriptedDevice device(server.token());
+  ready(device, server.port(), 1);
+  device.expect<wire::WorkOffer>();
+  CHECK(device.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(device.expect<wire::VersionNotice>().version() == 2);
+  const auto require_rest = [&] {
+    const auto& later = device.expect<wire::WorkLater>();
+    CHECK(later.firm());
+    CHECK(later.retry_after_ms() <= 3'600'000);
+    CHECK(later.retry_after_ms() > 3'500'000);
+    CHECK(wire::text_of(later.reason()) == "a device takes part once in 3600 s");
+  };
+  device.ask_for_work(2);
+  require_rest();
+  server.stop();
+  server.start();
+  ready(device, server.port(), 2);
+  require_rest();
+  ScriptedDevice another(server.token());
+  ready(another, server.port(), 2);
+  CHECK(another.expect<wire::WorkOffer>().round() == 2);
+}
+
 TEST_CASE("a part is sent from the offset on and only what a subscribed task names") {
   TestServer server(two_of_two());
   ScriptedDevice device(server.token());

@@ -64,6 +64,8 @@ TEST_CASE("a round plan out of range is refused by key and value and range (I9)"
   CHECK(contains(refused_round([](auto& plan) { plan.over_selection = 10.5; }), "over_selection is 10.5"));
   CHECK(contains(refused_round([](auto& plan) { plan.selection_seconds = 700'000; }), "selection_seconds"));
   CHECK(contains(refused_round([](auto& plan) { plan.deadline_seconds = 0; }), "deadline_seconds is 0"));
+  CHECK(refused_round([](auto& plan) { plan.min_period_seconds = 604'801; }) ==
+        "min_period_seconds is 604801, it must be from 0 to 604800");
   CHECK(contains(refused_round([](auto& plan) { plan.max_examples = 0; }), "max_examples is 0"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_examples = (1U << 29U) + 1; }),
                  "max_examples is 536870913, it must be from 1 to 536870912"));

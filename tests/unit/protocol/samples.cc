@@ -76,7 +76,7 @@ void add_work(Messages& messages) {
   }));
   messages.push_back(wire::make_message<wire::WorkLater>([](FlatBufferBuilder& b) {
     const auto task = b.CreateString("har");
-    return wire::CreateWorkLater(b, task, 5000, b.CreateString("the round is full"));
+    return wire::CreateWorkLater(b, task, 5000, b.CreateString("the round is full"), true);
   }));
   messages.push_back(wire::make_message<wire::UpdateAnnounce>([](FlatBufferBuilder& b) {
     const auto task = b.CreateString("har");
@@ -180,7 +180,7 @@ void read(Sum& sum, const wire::WorkOffer& offer) {
   if (offer.plan() != nullptr) read(sum, *offer.plan());
 }
 void read(Sum& sum, const wire::WorkLater& later) {
-  sum << later.task() << later.retry_after_ms() << later.reason();
+  sum << later.task() << later.retry_after_ms() << later.reason() << later.firm();
 }
 void read(Sum& sum, const wire::UpdateAnnounce& update) {
   sum << update.task() << update.round() << update.version() << update.layout_hash() << update.hash()

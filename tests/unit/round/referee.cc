@@ -45,7 +45,26 @@ bool Referee::complete() const {
 }
 
 bool Referee::may_begin(Timestamp now) const {
-  return waiting_.size() >= (now >= selection_ends_ ? plan_.minimum : wanted());
+  return awake(now).size() >= (now >= selection_ends_ ? plan_.minimum : wanted());
+}
+
+Milliseconds Referee::rest_of(const std::string& device, Timestamp now) const {
+  const auto took_part = took_part_.find(device);
+  if (took_part == took_part_.end() || !took_part->second) return Milliseconds(0);
+  const Milliseconds since = std::max(now - *took_part->second, Milliseconds(0));
+  return std::max(seconds(plan_.min_period_seconds) - since, Milliseconds(0));
+}
+
+/// Of those who wait, who may be chosen.
+std::set<std::string> Referee::awake(Timestamp now) const {
+  std::set<std::string> found = waiting_;
+  std::erase_if(found, [&](const std::string& device) { return rest_of(device, now) > Milliseconds(0); });
+  return found;
+}
+
+void Referee::arrived(const std::string& device, std::optional<Timestamp> took_part) {
+  waiting_.insert(device);
+  took_part_[device] = took_part;
 }
 
 Admission Referee::admission(const std::string& device) const {
@@ -101,10 +120,12 @@ void Referee::time_passed(Timestamp now, const RoundActions& actions) {
   deadline_ = std::min(deadline_, now + seconds(plan_.deadline_seconds));
   const bool begins = phase_ == RoundPhase::selecting && may_begin(now);
   const bool rests = phase_ == RoundPhase::selecting && !begins;
-  require(!rests || actions.empty(), "a round that cannot begin waits");
-  const bool first = !actions.empty() && std::holds_alternative<BeginTraining>(actions.front());
-  require(begins == first, begins ? "the round must begin" : "the round may not begin");
+  const auto beginnings = std::count_if(actions.begin(), actions.end(), [](const RoundAction& action) {
+    return std::holds_alternative<BeginTraining>(action);
+  });
+  require(beginnings == (begins ? 1 : 0), begins ? "the round must begin" : "the round may not begin");
   take(actions, now);
+  require(awake(now) == waiting_, "a device that rests was not told so");
   if (rests) return;
   require(waiting_.empty(), "a device that asked was not answered");
   require(phase_ != RoundPhase::training || (!complete() && now < deadline_), "the round had to end");
@@ -119,7 +140,7 @@ void Referee::take(const RoundActions& actions, Timestamp now) {
     if (offer != nullptr && offer->joins) ++joined;
     std::visit([&](const auto& one) { judge(one, now); }, action);
   }
-  require_answers(joined);
+  require_answers(joined, now);
 }
 
 void Referee::judge(const BeginTraining& begin, Timestamp now) {
@@ -127,9 +148,10 @@ void Referee::judge(const BeginTraining& begin, Timestamp now) {
   require(phase_ == RoundPhase::selecting, "a round begins once");
   require(std::is_sorted(cohort.begin(), cohort.end()), "the cohort is not sorted");
   require(std::adjacent_find(cohort.begin(), cohort.end()) == cohort.end(), "a device was chosen twice");
-  require(std::includes(waiting_.begin(), waiting_.end(), cohort.begin(), cohort.end()),
-          "a device was chosen that does not wait");
-  require(cohort.size() == std::min(wanted(), waiting_.size()), "the cohort has the wrong size");
+  const std::set<std::string> candidates = awake(now);
+  require(std::includes(candidates.begin(), candidates.end(), cohort.begin(), cohort.end()),
+          "a device was chosen that does not wait, or rests");
+  require(cohort.size() == std::min(wanted(), candidates.size()), "the cohort has the wrong size");
   require(begin.deadline == now + seconds(plan_.deadline_seconds), "the deadline is wrong");
   phase_ = RoundPhase::training;
   deadline_ = begin.deadline;
@@ -140,9 +162,10 @@ void Referee::answer(const std::string& device) {
   require(waiting_.erase(device) == 1, device + " was answered but had not asked");
 }
 
-void Referee::judge(const Offer& offer, Timestamp /*now*/) {
+void Referee::judge(const Offer& offer, Timestamp now) {
   answer(offer.device);
   require(phase_ == RoundPhase::training, "work was offered outside training");
+  require(!offer.joins || rest_of(offer.device, now) == Milliseconds(0), offer.device + " joins and rests");
   require(members_.contains(offer.device) != offer.joins, offer.device + " joins or is a member, not both");
   State& state = members_.try_emplace(offer.device, State::away).first->second;
   require(state == State::working || state == State::away, offer.device + " has finished already");
@@ -150,10 +173,19 @@ void Referee::judge(const Offer& offer, Timestamp /*now*/) {
   offered_.insert(offer.device);
 }
 
-void Referee::judge(const Later& later, Timestamp /*now*/) {
+void Referee::judge(const Later& later, Timestamp now) {
   answer(later.device);
-  require(later.retry_after >= seconds(1) && later.retry_after <= seconds(60), "retry_after is out of range");
   require(!later.reason.empty(), "no reason was given");
+  const Milliseconds rest = rest_of(later.device, now);
+  const bool rests = rest > Milliseconds(0) && admission(later.device) != Admission::admitted;
+  require(later.firm == rests, "only a device that rests is told to, whatever comes");
+  if (rests) {
+    require(later.retry_after == std::max<Milliseconds>(rest, seconds(1)), "the rest has the wrong length");
+  } else {
+    require(phase_ != RoundPhase::selecting, "a device was put off that could be chosen");
+    require(later.retry_after >= seconds(1) && later.retry_after <= seconds(60),
+            "retry_after is out of range");
+  }
   put_off_.insert(later.device);
 }
 
@@ -172,7 +204,7 @@ void Referee::judge(const Abandon& abandon, Timestamp now) {
 }
 
 /// Whom the answers to one event should have gone to, whatever their order.
-void Referee::require_answers(std::size_t joined) const {
+void Referee::require_answers(std::size_t joined, Timestamp now) const {
   if (phase_ != RoundPhase::training) return;
   const std::size_t active = count(State::working) + count(State::accepted);
   require(joined == 0 || active <= wanted(), "a device joined where no place was free");
@@ -180,7 +212,9 @@ void Referee::require_answers(std::size_t joined) const {
     const auto member = members_.find(device);
     const bool unfinished = member != members_.end() && admission(device) == Admission::admitted;
     require(!unfinished, device + " has work to do and was put off");
-    require(member != members_.end() || active >= wanted(), device + " was put off though a place was free");
+    const bool rests = rest_of(device, now) > Milliseconds(0);
+    require(rests || member != members_.end() || active >= wanted(),
+            device + " was put off though a place was free");
   }
 }
 

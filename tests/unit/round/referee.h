@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -29,7 +30,7 @@ class Referee {
   void opened(Timestamp now);
   /// The server was killed and has read the round's cohort and updates from its ledger; nobody waits.
   void restarted(Timestamp now);
-  void arrived(const std::string& device) { waiting_.insert(device); }
+  void arrived(const std::string& device, std::optional<Timestamp> took_part = std::nullopt);
   void left(const std::string& device);
   void accepted(const std::string& device, const server::RoundActions& actions);
   void refused(const std::string& device, const server::RoundActions& actions);
@@ -51,7 +52,7 @@ class Referee {
   void judge(const server::Later& later, Timestamp now);
   void judge(const server::Aggregate& aggregate, Timestamp now);
   void judge(const server::Abandon& abandon, Timestamp now);
-  void require_answers(std::size_t joined) const;
+  void require_answers(std::size_t joined, Timestamp now) const;
   void finish(const std::string& device, State state, const server::RoundActions& actions);
   void answer(const std::string& device);
   server::Admission admission(const std::string& device) const;
@@ -59,12 +60,15 @@ class Referee {
   std::size_t count(State state) const { return members(state).size(); }
   bool complete() const;
   bool may_begin(Timestamp now) const;
+  Milliseconds rest_of(const std::string& device, Timestamp now) const;
+  std::set<std::string> awake(Timestamp now) const;
 
   RoundPlan plan_;
   server::RoundPhase phase_ = server::RoundPhase::selecting;
   Timestamp selection_ends_{};
   Timestamp deadline_{};
   std::set<std::string> waiting_;
+  std::map<std::string, std::optional<Timestamp>> took_part_;
   std::map<std::string, State> members_;
   std::set<std::string> offered_;  // of the last event
   std::set<std::string> put_off_;

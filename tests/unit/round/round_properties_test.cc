@@ -57,7 +57,8 @@ std::string text(const Scenario& scenario) {
   std::ostringstream all;
   const RoundPlan& plan = scenario.plan;
   all << "goal " << plan.goal << ", minimum " << plan.minimum << ", over-selection " << plan.over_selection
-      << ", selection " << plan.selection_seconds << " s, deadline " << plan.deadline_seconds << " s";
+      << ", selection " << plan.selection_seconds << " s, deadline " << plan.deadline_seconds
+      << " s, period " << plan.min_period_seconds << " s";
   for (const Event& event : scenario.events) all << "; " << text(event);
   return all.str();
 }
@@ -89,6 +90,7 @@ Scenario random_scenario(std::uint64_t seed) {
   plan.over_selection = 1.0 + 0.1 * static_cast<double>(random.below(11));
   plan.selection_seconds = static_cast<std::uint32_t>(random.below(3) * 10);
   plan.deadline_seconds = static_cast<std::uint32_t>(20 + random.below(60));
+  plan.min_period_seconds = static_cast<std::uint32_t>(random.below(3) * 40);
   const std::uint64_t length = 1 + random.below(80);
   for (std::uint64_t i = 0; i < length; ++i) scenario.events.push_back(random_event(random));
   return scenario;
@@ -140,8 +142,10 @@ class Server {
   std::string key(const std::string& device) const { return std::to_string(round_.number()) + "/" + device; }
 
   void arrives(const std::string& device) {
-    round_.device_arrived(device);
-    referee_.arrived(device);
+    const auto last = took_part_.find(device);
+    const auto when = last == took_part_.end() ? std::nullopt : std::optional(last->second);
+    round_.device_arrived(device, when);
+    referee_.arrived(device, when);
   }
 
   void leaves(const std::string& device) {
@@ -157,6 +161,7 @@ class Server {
       return referee_.refused(event.device, round_.update_refused(event.device));
     }
     acknowledged_.insert(key(event.device));
+    accepted_at_[event.device] = now();
     referee_.accepted(event.device, round_.update_accepted(event.device));
   }
 
@@ -185,6 +190,9 @@ class Server {
     round_.committed();
     referee_.committed();
     ++commits_;
+    for (const std::string& device : referee_.members(Referee::State::accepted)) {
+      took_part_[device] = accepted_at_.at(device);
+    }
     open_next();
   }
 
@@ -208,6 +216,8 @@ class Server {
   Milliseconds ahead_{};  // of the wall clock, by its jumps
   std::size_t commits_ = 0;
   std::map<std::string, Milliseconds> answers_;
+  std::map<std::string, Timestamp> accepted_at_;
+  std::map<std::string, Timestamp> took_part_;  // in a round that was committed
   std::multiset<std::string> acknowledged_;  // "round/device"
   std::multiset<std::string> ended_;
 };
@@ -316,4 +326,17 @@ TEST_CASE("the referee of these tests objects to what no round may do") {
   CHECK_THROWS_AS(training().time_passed(start, {Abandon{"late"}}), Foul);
   CHECK_THROWS_AS(training().time_passed(start + std::chrono::hours(1), {Aggregate{}}), Foul);
   CHECK_THROWS_AS(training().time_passed(start + std::chrono::hours(1), {}), Foul);
+
+  plan.min_period_seconds = 100;
+  const auto resting = [&](bool rests, const RoundActions& actions) {
+    Referee referee(plan);
+    referee.opened(start);
+    referee.arrived("a", start - std::chrono::seconds(rests ? 40 : 100));
+    referee.time_passed(start + std::chrono::hours(rests ? 0 : 1), actions);
+  };
+  CHECK_NOTHROW(resting(true, {Later{"a", std::chrono::seconds(60), "it rests", true}}));
+  CHECK_THROWS_AS(resting(true, {}), Foul);
+  CHECK_THROWS_AS(resting(true, {Later{"a", std::chrono::seconds(60), "it rests"}}), Foul);
+  CHECK_THROWS_AS(resting(true, {Later{"a", std::chrono::seconds(59), "it rests", true}}), Foul);
+  CHECK_THROWS_AS(resting(false, {Later{"a", std::chrono::seconds(60), "it rests", true}}), Foul);
 }

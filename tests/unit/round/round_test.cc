@@ -196,6 +196,60 @@ TEST_CASE("a device whose update counts already is told to wait for the next rou
   CHECK(all<Later>(round.time_passed(after(1))).size() == 1);
 }
 
+TEST_CASE("a device that took part rests for the period and is told when it is over") {
+  RoundPlan plan = plan_of(2, 2);
+  plan.min_period_seconds = 3'600;
+  Round round(8, plan, start);
+  round.device_arrived("a", after(-600));
+  round.device_arrived("b", after(-3'600));
+  round.device_arrived("c");
+  const RoundActions actions = round.time_passed(start);
+  CHECK(offered(actions) == std::vector<std::string>{"b", "c"});
+  REQUIRE(all<Later>(actions).size() == 1);
+  const Later later = all<Later>(actions).front();
+  CHECK(later.device == "a");
+  CHECK(later.retry_after == std::chrono::seconds(3'000));
+  CHECK(later.firm);
+  CHECK(later.reason == "a device takes part once in 3600 s");
+}
+
+TEST_CASE("a device that rests waits in no selection and takes no free place") {
+  RoundPlan plan = plan_of(2, 1);
+  plan.min_period_seconds = 3'600;
+  Round round(8, plan, start);
+  round.device_arrived("a", after(-1));
+  CHECK(all<Later>(round.time_passed(after(20))).size() == 1);
+  CHECK(round.waiting().empty());
+  round.device_arrived("b");
+  CHECK(offered(round.time_passed(after(20))) == std::vector<std::string>{"b"});
+  round.device_arrived("a", after(-1));
+  const RoundActions actions = round.time_passed(after(21));
+  CHECK(offered(actions).empty());
+  CHECK(all<Later>(actions).front().retry_after == std::chrono::seconds(3'578));
+}
+
+TEST_CASE("a device whose update is in no version yet does not rest") {
+  RoundPlan plan = plan_of(2, 2);
+  plan.min_period_seconds = 3'600;
+  Round round(8, plan, start);
+  for (const char* device : {"a", "b"}) round.device_arrived(device);
+  round.time_passed(start);
+  round.update_accepted("a");
+  round.device_arrived("a");
+  const RoundActions actions = round.time_passed(after(1));
+  REQUIRE(all<Later>(actions).size() == 1);
+  CHECK_FALSE(all<Later>(actions).front().firm);
+  CHECK(all<Later>(actions).front().retry_after == std::chrono::seconds(60));
+}
+
+TEST_CASE("a clock that is set back makes no rest longer than the period") {
+  RoundPlan plan = plan_of(1, 1);
+  plan.min_period_seconds = 100;
+  Round round(8, plan, start);
+  round.device_arrived("a", after(1'000'000));
+  CHECK(all<Later>(round.time_passed(start)).front().retry_after == std::chrono::seconds(100));
+}
+
 TEST_CASE("a waiting device that leaves is not chosen") {
   Round round(1, plan_of(2, 2), start);
   round.device_arrived("a");
