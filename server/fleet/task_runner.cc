@@ -68,6 +68,7 @@ void TaskRunner::take_up_round() {
   history_ = TaskHistory();
   for (const RoundRecord& round : rounds) {
     if (round.state == RoundState::committed) history_.round_committed();
+    if (round.state == RoundState::abandoned) history_.round_abandoned(round.closed);
   }
   if (resume_round(rounds)) return;
   open_round(rounds.empty() ? 1 : rounds.back().round + 1);
@@ -106,7 +107,8 @@ bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
 
 void TaskRunner::open_round(std::uint64_t number) {
   const std::set<std::string> waiting = round_ ? round_->waiting() : std::set<std::string>();
-  round_ = std::make_unique<Round>(number, task_.plan.round, parts_.clock.now());
+  const Timestamp now = parts_.clock.now();
+  round_ = std::make_unique<Round>(number, task_.plan.round, now, history_.pause(now));
   fold_.reset();
   schedule();
   for (const std::string& device : waiting) ask(device);
@@ -284,10 +286,12 @@ void TaskRunner::act(const Aggregate& /*aggregate*/) {
 }
 
 void TaskRunner::act(const Abandon& abandon) {
-  parts_.log->warn(
-      fmt::format("task={} round={}: abandoned, {}", task_.name, round_->number(), abandon.reason));
   const Timestamp now = parts_.clock.now();
   parts_.ledger.abandon_round(task_.name, round_->number(), now, abandon.reason);
+  history_.round_abandoned(now);
+  parts_.log->warn(fmt::format("task={} round={}: abandoned, {}; the next begins in {} s at the earliest",
+                               task_.name, round_->number(), abandon.reason,
+                               history_.pause(now).count() / 1000));
   metrics_.round_ended(false, now - round_began_);
   clear_spool(round_->number());
   open_round(round_->number() + 1);

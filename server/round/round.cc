@@ -35,8 +35,8 @@ const char* name(RoundPhase phase) {
   return "unknown";
 }
 
-Round::Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened)
-    : number_(number), plan_(plan), opened_(opened) {}
+Round::Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened, Milliseconds pause)
+    : number_(number), plan_(plan), opened_(opened), pause_(pause) {}
 
 Round Round::resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
                     const std::set<std::string>& cohort, const std::set<std::string>& accepted,
@@ -61,6 +61,10 @@ std::size_t Round::wanted() const {
   // In double 10 × 1.1 is slightly more than 11, which is what was meant.
   constexpr double rounding = 1e-6;
   return static_cast<std::size_t>(std::ceil(plan_.goal * plan_.over_selection - rounding));
+}
+
+Timestamp Round::pause_ends(Timestamp now) const {
+  return std::min(opened_, now) + pause_;
 }
 
 Timestamp Round::selection_ends(Timestamp now) const {
@@ -139,12 +143,16 @@ Admission Round::admission(const std::string& device) const {
 
 std::optional<Timestamp> Round::wake_after(Timestamp now) const {
   if (phase_ == RoundPhase::training) return training_ends(now);
-  const Timestamp ends = selection_ends(now);
-  if (phase_ == RoundPhase::selecting && ends > now) return ends;
-  return std::nullopt;
+  if (phase_ != RoundPhase::selecting) return std::nullopt;
+  std::optional<Timestamp> next;
+  for (const Timestamp end : {pause_ends(now), selection_ends(now)}) {
+    if (end > now && (!next || end < *next)) next = end;
+  }
+  return next;
 }
 
 bool Round::can_begin(Timestamp now) const {
+  if (now < pause_ends(now)) return false;
   if (waiting_.size() >= wanted()) return true;
   return waiting_.size() >= plan_.minimum && now >= selection_ends(now);
 }

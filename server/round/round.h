@@ -69,7 +69,8 @@ enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, 
 /// rest is over.
 class Round {
  public:
-  Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened);
+  /// Opened `pause` before it may begin, as after rounds that were abandoned; devices wait meanwhile.
+  Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened, Milliseconds pause = {});
 
   /// A round that had begun training when the server stopped, with all of its time again: devices may have to
   /// train anew. `accepted` and `refused` are part of `cohort`. The first event must be time_passed(), since
@@ -113,6 +114,7 @@ class Round {
   enum class Member : std::uint8_t { working, away, accepted, refused };
 
   std::size_t wanted() const;
+  Timestamp pause_ends(Timestamp now) const;
   Timestamp selection_ends(Timestamp now) const;
   Timestamp training_ends(Timestamp now) const;
   std::size_t count(Member member) const;
@@ -129,6 +131,7 @@ class Round {
   std::uint64_t number_;
   RoundPlan plan_;
   Timestamp opened_;
+  Milliseconds pause_;
   Timestamp deadline_{};
   RoundPhase phase_ = RoundPhase::selecting;
   std::set<std::string> waiting_;

@@ -390,6 +390,24 @@ TEST_CASE("a device that took part rests for the plan's period also after a rest
   CHECK(another.expect<wire::WorkOffer>().round() == 2);
 }
 
+TEST_CASE("the pause after an abandoned round survives a restart") {
+  RoundPlan plan = two_of_two();
+  plan.deadline_seconds = 1;
+  TestServer server(plan);
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  begin_round(server, a, b);
+  server.await_figure(R"(fl_rounds_total{outcome="abandoned",task="tiny"})", 1);
+  server.stop();
+  server.start();
+  ready(a, server.port(), 1);
+  ready(b, server.port(), 1);
+  for (ScriptedDevice* device : {&a, &b}) CHECK(device->expect<wire::WorkOffer>().round() == 2);
+  const std::vector<server::RoundRecord> rounds = server.rounds();
+  REQUIRE(rounds.size() == 2);
+  CHECK(rounds[1].opened - rounds[0].closed >= std::chrono::seconds(2));
+}
+
 TEST_CASE("a part is sent from the offset on and only what a subscribed task names") {
   TestServer server(two_of_two());
   ScriptedDevice device(server.token());

@@ -45,7 +45,7 @@ bool Referee::complete() const {
 }
 
 bool Referee::may_begin(Timestamp now) const {
-  return awake(now).size() >= (now >= selection_ends_ ? plan_.minimum : wanted());
+  return now >= pause_ends_ && awake(now).size() >= (now >= selection_ends_ ? plan_.minimum : wanted());
 }
 
 Milliseconds Referee::rest_of(const std::string& device, Timestamp now) const {
@@ -75,15 +75,17 @@ Admission Referee::admission(const std::string& device) const {
   return wanted ? Admission::admitted : Admission::not_selected;
 }
 
-void Referee::opened(Timestamp now) {
+void Referee::opened(Timestamp now, Milliseconds pause) {
   phase_ = RoundPhase::selecting;
+  pause_ = pause;
+  pause_ends_ = now + pause;
   selection_ends_ = now + seconds(plan_.selection_seconds);
   members_.clear();
 }
 
-void Referee::restarted(Timestamp now) {
+void Referee::restarted(Timestamp now, Milliseconds pause) {
   waiting_.clear();
-  if (phase_ == RoundPhase::selecting) return opened(now);
+  if (phase_ == RoundPhase::selecting) return opened(now, pause);
   phase_ = RoundPhase::training;
   deadline_ = now + seconds(plan_.deadline_seconds);
   for (auto& [device, state] : members_) {
@@ -116,6 +118,7 @@ void Referee::finish(const std::string& device, State state, const RoundActions&
 }
 
 void Referee::time_passed(Timestamp now, const RoundActions& actions) {
+  pause_ends_ = std::min(pause_ends_, now + pause_);
   selection_ends_ = std::min(selection_ends_, now + seconds(plan_.selection_seconds));
   deadline_ = std::min(deadline_, now + seconds(plan_.deadline_seconds));
   const bool begins = phase_ == RoundPhase::selecting && may_begin(now);
@@ -241,8 +244,10 @@ void Referee::compare(const Round& round, const std::string& device, Timestamp n
     require(wake == std::min(deadline_, now + seconds(plan_.deadline_seconds)),
             "it must wake at the deadline");
   } else if (phase_ == RoundPhase::selecting) {
-    const Timestamp ends = std::min(selection_ends_, now + seconds(plan_.selection_seconds));
-    require(ends > now ? wake == ends : !wake, "it must wake when selection ends");
+    std::set<Timestamp> ends = {std::min(pause_ends_, now + pause_),
+                                std::min(selection_ends_, now + seconds(plan_.selection_seconds))};
+    std::erase_if(ends, [now](Timestamp end) { return end <= now; });
+    require(ends.empty() ? !wake : wake == *ends.begin(), "it must wake when a pause or selection ends");
   } else {
     require(!wake, "an ended round needs no time");
   }

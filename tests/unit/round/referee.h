@@ -27,9 +27,9 @@ class Referee {
   explicit Referee(const RoundPlan& plan) : plan_(plan) {}
 
   /// A new round; who waits goes on waiting.
-  void opened(Timestamp now);
+  void opened(Timestamp now, Milliseconds pause = {});
   /// The server was killed and has read the round's cohort and updates from its ledger; nobody waits.
-  void restarted(Timestamp now);
+  void restarted(Timestamp now, Milliseconds pause = {});
   void arrived(const std::string& device, std::optional<Timestamp> took_part = std::nullopt);
   void left(const std::string& device);
   void accepted(const std::string& device, const server::RoundActions& actions);
@@ -65,6 +65,8 @@ class Referee {
 
   RoundPlan plan_;
   server::RoundPhase phase_ = server::RoundPhase::selecting;
+  Milliseconds pause_{};
+  Timestamp pause_ends_{};
   Timestamp selection_ends_{};
   Timestamp deadline_{};
   std::set<std::string> waiting_;

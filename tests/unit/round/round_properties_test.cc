@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "common/base/random.h"
+#include "server/round/task_history.h"
 #include "tests/unit/round/referee.h"
 
 using namespace fl;
@@ -14,6 +15,7 @@ using test::Referee;
 namespace {
 
 constexpr Timestamp start{std::chrono::hours(1'000'000)};
+constexpr std::uint32_t longest_pause = 600;  // seconds
 constexpr std::size_t strangers = 8;  // devices a, b, c... that do what they like
 
 struct Event {
@@ -173,13 +175,18 @@ class Server {
       if (const auto* later = std::get_if<Later>(&action)) answers_[later->device] = later->retry_after;
       if (const auto* offer = std::get_if<Offer>(&action)) answers_[offer->device] = Milliseconds(0);
     }
-    if (round_.phase() == RoundPhase::abandoned) open_next();
+    if (round_.phase() == RoundPhase::abandoned) abandoned();
+  }
+
+  void abandoned() {
+    history_.round_abandoned(now());
+    open_next();
   }
 
   void restarts() {
-    referee_.restarted(now());
+    referee_.restarted(now(), history_.pause(now()));
     round_ = round_.phase() == RoundPhase::selecting
-                 ? Round(round_.number(), plan_, now())
+                 ? Round(round_.number(), plan_, now(), history_.pause(now()))
                  : Round::resume(round_.number(), plan_, now(), referee_.members(),
                                  referee_.members(Referee::State::accepted),
                                  referee_.members(Referee::State::refused));
@@ -190,6 +197,7 @@ class Server {
     round_.committed();
     referee_.committed();
     ++commits_;
+    history_.round_committed();
     for (const std::string& device : referee_.members(Referee::State::accepted)) {
       took_part_[device] = accepted_at_.at(device);
     }
@@ -198,14 +206,14 @@ class Server {
 
   void fails() {
     referee_.failed(round_.failed("the disk is full"));
-    open_next();
+    abandoned();
   }
 
   void open_next() {
     for (const std::string& device : referee_.members(Referee::State::accepted)) ended_.insert(key(device));
     const std::set<std::string> waiting = round_.waiting();
-    round_ = Round(round_.number() + 1, plan_, now());
-    referee_.opened(now());
+    round_ = Round(round_.number() + 1, plan_, now(), history_.pause(now()));
+    referee_.opened(now(), history_.pause(now()));
     for (const std::string& device : waiting) arrives(device);
   }
 
@@ -215,6 +223,7 @@ class Server {
   Milliseconds steady_{};
   Milliseconds ahead_{};  // of the wall clock, by its jumps
   std::size_t commits_ = 0;
+  TaskHistory history_;
   std::map<std::string, Milliseconds> answers_;
   std::map<std::string, Timestamp> accepted_at_;
   std::map<std::string, Timestamp> took_part_;  // in a round that was committed
@@ -223,11 +232,11 @@ class Server {
 };
 
 /// From here on `minimum` devices do as they are told, and nobody else does anything: a version must come
-/// within the time of three rounds, of which the strangers who wait may spoil two.
+/// within the time of three rounds, of which the strangers who wait may spoil two, and the pauses before them.
 void require_progress(Server& server, const RoundPlan& plan) {
   using Kind = Event::Kind;
   const Milliseconds one_round =
-      std::chrono::seconds(plan.selection_seconds + plan.deadline_seconds + 60 + 2);
+      std::chrono::seconds(plan.selection_seconds + plan.deadline_seconds + 60 + 2 + longest_pause);
   const Milliseconds latest = server.elapsed() + 3 * one_round;
   const std::size_t commits = server.commits();
   std::map<std::string, Milliseconds> asks_at;  // of the good devices that were not given work yet

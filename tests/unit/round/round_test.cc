@@ -196,6 +196,19 @@ TEST_CASE("a device whose update counts already is told to wait for the next rou
   CHECK(all<Later>(round.time_passed(after(1))).size() == 1);
 }
 
+TEST_CASE("a round with a pause begins after it whoever waits") {
+  Round round(4, plan_of(2, 1), start, std::chrono::seconds(64));
+  for (const char* device : {"a", "b"}) round.device_arrived(device);
+  CHECK(round.time_passed(after(63)).empty());
+  CHECK(round.waiting().size() == 2);
+  CHECK(round.wake_after(after(63)) == after(64));
+  CHECK(offered(round.time_passed(after(64))).size() == 2);
+
+  Round early(4, plan_of(2, 1), start, std::chrono::seconds(5));
+  CHECK(early.wake_after(start) == after(5));
+  CHECK(early.wake_after(after(5)) == after(10));
+}
+
 TEST_CASE("a device that took part rests for the period and is told when it is over") {
   RoundPlan plan = plan_of(2, 2);
   plan.min_period_seconds = 3'600;
