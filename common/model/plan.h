@@ -67,7 +67,7 @@ struct RoundPlan {
   std::uint64_t rounds = 0;         ///< [0, 1e9] Rounds to commit before the task rests; 0: no end.
   std::uint32_t goal = 2;           ///< [1, 1e6] Updates that complete a round.
   std::uint32_t minimum = 2;        ///< [1, goal] Updates that suffice at the deadline.
-  double over_selection = 1.0;      ///< [1, 10] Devices selected per update wanted.
+  double over_selection = 1.3;      ///< [1, 10] Devices selected per update wanted, where there are as many.
   std::uint32_t selection_seconds = 60;  ///< [0, a week] Wait for goal × over_selection devices; then
                                          ///< `minimum` suffice.
   std::uint32_t deadline_seconds = 600;  ///< [1, a week] From selection to the last accepted update.

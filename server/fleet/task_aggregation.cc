@@ -152,7 +152,7 @@ void TaskRunner::refold() {
 void TaskRunner::publish(const VersionRecord& version) {
   const std::uint64_t number = round_->number();
   round_->committed();
-  history_.round_committed();
+  history_.round_committed(round_began_, version.published);
   remember_participants();
   latest_ = version;
   metrics_.round_ended(true, parts_.clock.now() - round_began_);

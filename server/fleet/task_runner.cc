@@ -67,7 +67,7 @@ void TaskRunner::take_up_round() {
   if (task_.plan.round.min_period_seconds > 0) took_part_ = parts_.ledger.participations(task_.name);
   history_ = TaskHistory();
   for (const RoundRecord& round : rounds) {
-    if (round.state == RoundState::committed) history_.round_committed();
+    if (round.state == RoundState::committed) history_.round_committed(round.opened, round.closed);
     if (round.state == RoundState::abandoned) history_.round_abandoned(round.closed);
   }
   if (resume_round(rounds)) return;
@@ -158,6 +158,7 @@ void TaskRunner::unsubscribe(const std::string& device, const TaskListener& list
   if (found == listeners_.end() || found->second != &listener) return;
   listeners_.erase(found);
   round_->device_left(device);
+  if (!round_->waiting().empty()) poke();  // it may have been the last that did not ask
 }
 
 void TaskRunner::ask(const std::string& device) {
@@ -199,7 +200,9 @@ void TaskRunner::schedule() {
 }
 
 void TaskRunner::let_time_pass() {
-  if (!stopped_ && !recovering_) apply(round_->time_passed(parts_.clock.now()));
+  if (stopped_ || recovering_) return;
+  round_->crowd_is({listeners_.size(), history_.round_time()});
+  apply(round_->time_passed(parts_.clock.now()));
 }
 
 void TaskRunner::apply(const RoundActions& actions) {

@@ -36,7 +36,8 @@ void visit_training(TrainingPlan& plan, Visit visit) {
 
 template <typename Visit>
 void visit_pace(RoundPlan& plan, Visit visit) {
-  visit("round.over-selection", "F", "devices selected for each update wanted", plan.over_selection);
+  visit("round.over-selection", "F", "devices selected for each update wanted, where there are as many",
+        plan.over_selection);
   visit("round.selection-seconds", "S", "how long to wait for all the devices wanted",
         plan.selection_seconds);
   visit("round.deadline-seconds", "S", "from selection to the last update", plan.deadline_seconds);

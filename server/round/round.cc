@@ -13,8 +13,19 @@ namespace {
 constexpr Milliseconds shortest_retry{1'000};
 constexpr Milliseconds longest_retry{60'000};
 
+/// For devices beyond the goal, once the goal is there.
+constexpr Milliseconds patience{2'000};
+
 Milliseconds seconds(std::uint32_t count) {
   return std::chrono::seconds(count);
+}
+
+/// A seed of the device's own in a task.
+std::uint64_t device_seed_of(std::uint64_t task_seed, const std::string& device) {
+  const Digest digest = sha256(as_bytes(device));
+  std::uint64_t part = 0;
+  for (std::size_t i = 0; i < 8; ++i) part = part << 8U | std::to_integer<std::uint64_t>(digest.bytes.at(i));
+  return derive_seed(task_seed, part);
 }
 
 }  // namespace
@@ -51,10 +62,7 @@ Round Round::resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
 }
 
 std::uint64_t Round::device_seed(const std::string& device) const {
-  const Digest digest = sha256(as_bytes(device));
-  std::uint64_t part = 0;
-  for (std::size_t i = 0; i < 8; ++i) part = part << 8U | std::to_integer<std::uint64_t>(digest.bytes.at(i));
-  return derive_seed(derive_seed(plan_.seed, number_), part);
+  return device_seed_of(derive_seed(plan_.seed, number_), device);
 }
 
 std::size_t Round::wanted() const {
@@ -65,6 +73,10 @@ std::size_t Round::wanted() const {
 
 Timestamp Round::pause_ends(Timestamp now) const {
   return std::min(opened_, now) + pause_;
+}
+
+Timestamp Round::patience_ends(Timestamp now) const {
+  return goal_waits_ ? std::min(*goal_waits_, now) + patience : Timestamp::max();
 }
 
 Timestamp Round::selection_ends(Timestamp now) const {
@@ -107,6 +119,7 @@ RoundActions Round::time_passed(Timestamp now) {
   deadline_ = training_ends(now);
   RoundActions actions;
   answer_resting(now, actions);
+  look_for_goal(now);
   if (phase_ == RoundPhase::selecting && can_begin(now)) begin(now, actions);
   if (phase_ == RoundPhase::training) end_training_if_due(now, actions);
   if (phase_ != RoundPhase::selecting) answer_waiting(now, actions);
@@ -145,16 +158,27 @@ std::optional<Timestamp> Round::wake_after(Timestamp now) const {
   if (phase_ == RoundPhase::training) return training_ends(now);
   if (phase_ != RoundPhase::selecting) return std::nullopt;
   std::optional<Timestamp> next;
-  for (const Timestamp end : {pause_ends(now), selection_ends(now)}) {
-    if (end > now && (!next || end < *next)) next = end;
+  for (const Timestamp end : {pause_ends(now), patience_ends(now), selection_ends(now)}) {
+    if (end > now && end < next.value_or(Timestamp::max())) next = end;
   }
   return next;
 }
 
+void Round::look_for_goal(Timestamp now) {
+  if (waiting_.size() < plan_.goal) {
+    goal_waits_.reset();
+  } else {
+    goal_waits_ = std::min(goal_waits_.value_or(now), now);
+  }
+}
+
 bool Round::can_begin(Timestamp now) const {
+  const std::size_t waiting = waiting_.size();
   if (now < pause_ends(now)) return false;
-  if (waiting_.size() >= wanted()) return true;
-  return waiting_.size() >= plan_.minimum && now >= selection_ends(now);
+  if (waiting >= wanted()) return true;
+  const bool all_wait = crowd_.devices != 0 && waiting >= crowd_.devices;
+  if (waiting >= plan_.goal && (all_wait || now >= patience_ends(now))) return true;
+  return waiting >= plan_.minimum && now >= selection_ends(now);
 }
 
 void Round::begin(Timestamp now, RoundActions& actions) {
@@ -219,9 +243,14 @@ RoundActions Round::aggregate_if_complete() {
 }
 
 Later Round::later(const std::string& device, Timestamp now) const {
+  const std::string reason =
+      "round " + std::to_string(number_) + " is " + name(phase_) + " without this device";
+  if (is_crowd(crowd_)) {
+    const std::uint64_t seed = device_seed_of(plan_.seed, device);
+    return {device, crowd_retry(crowd_, wanted(), seed, now), reason, true};
+  }
   const Milliseconds left = phase_ == RoundPhase::training ? deadline_ - now : shortest_retry;
-  return {device, std::clamp(left, shortest_retry, longest_retry),
-          std::string("round ") + std::to_string(number_) + " is " + name(phase_) + " without this device"};
+  return {device, std::clamp(left, shortest_retry, longest_retry), reason};
 }
 
 }  // namespace fl::server

@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/model/plan.h"
+#include "server/round/pace.h"
 
 namespace fl::server {
 
@@ -58,15 +59,18 @@ enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, 
 /// One round of a task: (state, event, now) → actions. Pure: no socket, clock, thread or file; the same seed
 /// and events give the same actions, in the server and in simulation. One thread at a time.
 ///
-/// Selecting ends once goal × over_selection devices wait, or once `minimum` wait and the time for selection
-/// is over. Which of the waiting devices are chosen depends on the seed and on who waits, not on their order.
+/// Selecting ends once goal × over_selection devices wait; once `goal` wait and have waited two seconds, or
+/// are all that there are; or once `minimum` wait and the time for selection is over. Which of the waiting
+/// devices are chosen depends on the seed and on who waits, not on their order. Places that are free then go
+/// to those who ask later.
 /// Training ends with `goal` accepted updates; with at least `minimum` when nobody in the cohort is left to
 /// wait for, or at the deadline. With fewer at the deadline the round is abandoned. A clock that is set back
 /// makes no wait longer than the plan has it.
 ///
 /// A device that took part, which is that its update became part of a version, rests for the plan's
 /// min_period from when that update was accepted: it is not chosen and does not join, and is told when its
-/// rest is over.
+/// rest is over. Who is not needed otherwise is told to come when the round is over, in a minute at most and
+/// at once when a version comes before; of a crowd (pace.h) each is told a moment of its own.
 class Round {
  public:
   /// Opened `pause` before it may begin, as after rounds that were abandoned; devices wait meanwhile.
@@ -94,6 +98,8 @@ class Round {
   /// A device asks for work that last took part then, if ever. It is answered exactly once, by Offer or
   /// Later, unless it leaves first.
   void device_arrived(const std::string& device, std::optional<Timestamp> took_part = std::nullopt);
+  /// How many devices there are now, and how long rounds take.
+  void crowd_is(const Crowd& crowd) { crowd_ = crowd; }
   /// A device's connection ended.
   void device_left(const std::string& device);
   /// An admitted update is in the ledger.
@@ -115,10 +121,13 @@ class Round {
 
   std::size_t wanted() const;
   Timestamp pause_ends(Timestamp now) const;
+  Timestamp patience_ends(Timestamp now) const;
   Timestamp selection_ends(Timestamp now) const;
   Timestamp training_ends(Timestamp now) const;
   std::size_t count(Member member) const;
   Milliseconds rest_of(const std::string& device, Timestamp now) const;
+  /// Since when the goal waits, as far as it does.
+  void look_for_goal(Timestamp now);
   bool can_begin(Timestamp now) const;
   void begin(Timestamp now, RoundActions& actions);
   void answer_resting(Timestamp now, RoundActions& actions);
@@ -132,6 +141,8 @@ class Round {
   RoundPlan plan_;
   Timestamp opened_;
   Milliseconds pause_;
+  Crowd crowd_;
+  std::optional<Timestamp> goal_waits_;
   Timestamp deadline_{};
   RoundPhase phase_ = RoundPhase::selecting;
   std::set<std::string> waiting_;

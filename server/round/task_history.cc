@@ -10,7 +10,9 @@ constexpr Milliseconds longest_pause{600'000};
 
 }  // namespace
 
-void TaskHistory::round_committed() {
+void TaskHistory::round_committed(Timestamp opened, Timestamp closed) {
+  const Milliseconds time = std::max(closed - opened, Milliseconds(0));
+  round_time_ = committed_ == 0 ? time : (3 * round_time_ + time) / 4;
   ++committed_;
   abandoned_in_a_row_ = 0;
 }

@@ -45,7 +45,12 @@ bool Referee::complete() const {
 }
 
 bool Referee::may_begin(Timestamp now) const {
-  return now >= pause_ends_ && awake(now).size() >= (now >= selection_ends_ ? plan_.minimum : wanted());
+  const std::size_t there = awake(now).size();
+  std::size_t needed = wanted();
+  if (goal_waits_ && now >= *goal_waits_ + seconds(2)) needed = plan_.goal;
+  if (crowd_.devices > 0 && there >= crowd_.devices) needed = plan_.goal;
+  if (now >= selection_ends_) needed = plan_.minimum;
+  return now >= pause_ends_ && there >= needed;
 }
 
 Milliseconds Referee::rest_of(const std::string& device, Timestamp now) const {
@@ -79,6 +84,7 @@ void Referee::opened(Timestamp now, Milliseconds pause) {
   phase_ = RoundPhase::selecting;
   pause_ = pause;
   pause_ends_ = now + pause;
+  goal_waits_.reset();
   selection_ends_ = now + seconds(plan_.selection_seconds);
   members_.clear();
 }
@@ -121,6 +127,8 @@ void Referee::time_passed(Timestamp now, const RoundActions& actions) {
   pause_ends_ = std::min(pause_ends_, now + pause_);
   selection_ends_ = std::min(selection_ends_, now + seconds(plan_.selection_seconds));
   deadline_ = std::min(deadline_, now + seconds(plan_.deadline_seconds));
+  if (awake(now).size() < plan_.goal) goal_waits_.reset();
+  if (awake(now).size() >= plan_.goal) goal_waits_ = std::min(goal_waits_.value_or(now), now);
   const bool begins = phase_ == RoundPhase::selecting && may_begin(now);
   const bool rests = phase_ == RoundPhase::selecting && !begins;
   const auto beginnings = std::count_if(actions.begin(), actions.end(), [](const RoundAction& action) {
@@ -181,12 +189,13 @@ void Referee::judge(const Later& later, Timestamp now) {
   require(!later.reason.empty(), "no reason was given");
   const Milliseconds rest = rest_of(later.device, now);
   const bool rests = rest > Milliseconds(0) && admission(later.device) != Admission::admitted;
-  require(later.firm == rests, "only a device that rests is told to, whatever comes");
+  const bool of_a_crowd = crowd_.devices >= 1'000;
+  require(later.firm == (rests || of_a_crowd), "only who rests or is one of very many waits whatever comes");
   if (rests) {
     require(later.retry_after == std::max<Milliseconds>(rest, seconds(1)), "the rest has the wrong length");
   } else {
     require(phase_ != RoundPhase::selecting, "a device was put off that could be chosen");
-    require(later.retry_after >= seconds(1) && later.retry_after <= seconds(60),
+    require(later.retry_after >= seconds(1) && later.retry_after <= seconds(of_a_crowd ? 2'049U : 60U),
             "retry_after is out of range");
   }
   put_off_.insert(later.device);
@@ -246,8 +255,9 @@ void Referee::compare(const Round& round, const std::string& device, Timestamp n
   } else if (phase_ == RoundPhase::selecting) {
     std::set<Timestamp> ends = {std::min(pause_ends_, now + pause_),
                                 std::min(selection_ends_, now + seconds(plan_.selection_seconds))};
+    if (goal_waits_) ends.insert(std::min(*goal_waits_, now) + seconds(2));
     std::erase_if(ends, [now](Timestamp end) { return end <= now; });
-    require(ends.empty() ? !wake : wake == *ends.begin(), "it must wake when a pause or selection ends");
+    require(ends.empty() ? !wake : wake == *ends.begin(), "it must wake when a wait ends");
   } else {
     require(!wake, "an ended round needs no time");
   }

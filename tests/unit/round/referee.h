@@ -30,6 +30,7 @@ class Referee {
   void opened(Timestamp now, Milliseconds pause = {});
   /// The server was killed and has read the round's cohort and updates from its ledger; nobody waits.
   void restarted(Timestamp now, Milliseconds pause = {});
+  void crowd_is(const server::Crowd& crowd) { crowd_ = crowd; }
   void arrived(const std::string& device, std::optional<Timestamp> took_part = std::nullopt);
   void left(const std::string& device);
   void accepted(const std::string& device, const server::RoundActions& actions);
@@ -65,6 +66,8 @@ class Referee {
 
   RoundPlan plan_;
   server::RoundPhase phase_ = server::RoundPhase::selecting;
+  server::Crowd crowd_;
+  std::optional<Timestamp> goal_waits_;
   Milliseconds pause_{};
   Timestamp pause_ends_{};
   Timestamp selection_ends_{};

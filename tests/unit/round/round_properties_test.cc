@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 #include <doctest/doctest.h>
@@ -15,7 +16,8 @@ using test::Referee;
 namespace {
 
 constexpr Timestamp start{std::chrono::hours(1'000'000)};
-constexpr std::uint32_t longest_pause = 600;  // seconds
+constexpr std::uint32_t longest_pause = 600;    // seconds
+constexpr std::uint32_t longest_retry = 2'049;  // seconds, in a crowd
 constexpr std::size_t strangers = 8;  // devices a, b, c... that do what they like
 
 struct Event {
@@ -52,6 +54,7 @@ std::string text(const Event& event) {
 
 struct Scenario {
   RoundPlan plan;
+  std::size_t subscribed = 0;
   std::vector<Event> events;
 };
 
@@ -60,7 +63,7 @@ std::string text(const Scenario& scenario) {
   const RoundPlan& plan = scenario.plan;
   all << "goal " << plan.goal << ", minimum " << plan.minimum << ", over-selection " << plan.over_selection
       << ", selection " << plan.selection_seconds << " s, deadline " << plan.deadline_seconds
-      << " s, period " << plan.min_period_seconds << " s";
+      << " s, period " << plan.min_period_seconds << " s, " << scenario.subscribed << " subscribed";
   for (const Event& event : scenario.events) all << "; " << text(event);
   return all.str();
 }
@@ -93,6 +96,8 @@ Scenario random_scenario(std::uint64_t seed) {
   plan.selection_seconds = static_cast<std::uint32_t>(random.below(3) * 10);
   plan.deadline_seconds = static_cast<std::uint32_t>(20 + random.below(60));
   plan.min_period_seconds = static_cast<std::uint32_t>(random.below(3) * 40);
+  constexpr std::array<std::size_t, 5> subscribed{0, 1, 3, strangers, 5'000};
+  scenario.subscribed = subscribed.at(random.below(subscribed.size()));
   const std::uint64_t length = 1 + random.below(80);
   for (std::uint64_t i = 0; i < length; ++i) scenario.events.push_back(random_event(random));
   return scenario;
@@ -102,7 +107,8 @@ Scenario random_scenario(std::uint64_t seed) {
 /// referee beside each round.
 class Server {
  public:
-  explicit Server(const RoundPlan& plan) : plan_(plan), referee_(plan), round_(1, plan, start) {
+  Server(const RoundPlan& plan, std::size_t subscribed)
+      : plan_(plan), subscribed_(subscribed), referee_(plan), round_(1, plan, start) {
     referee_.opened(now());
   }
 
@@ -169,6 +175,9 @@ class Server {
 
   void passes(Milliseconds time) {
     steady_ += time;
+    const Crowd crowd{subscribed_, history_.round_time()};
+    round_.crowd_is(crowd);
+    referee_.crowd_is(crowd);
     const RoundActions actions = round_.time_passed(now());
     referee_.time_passed(now(), actions);
     for (const RoundAction& action : actions) {
@@ -197,7 +206,7 @@ class Server {
     round_.committed();
     referee_.committed();
     ++commits_;
-    history_.round_committed();
+    history_.round_committed(now(), now());
     for (const std::string& device : referee_.members(Referee::State::accepted)) {
       took_part_[device] = accepted_at_.at(device);
     }
@@ -218,6 +227,7 @@ class Server {
   }
 
   RoundPlan plan_;
+  std::size_t subscribed_;
   Referee referee_;
   Round round_;
   Milliseconds steady_{};
@@ -236,7 +246,7 @@ class Server {
 void require_progress(Server& server, const RoundPlan& plan) {
   using Kind = Event::Kind;
   const Milliseconds one_round =
-      std::chrono::seconds(plan.selection_seconds + plan.deadline_seconds + 60 + 2 + longest_pause);
+      std::chrono::seconds(plan.selection_seconds + plan.deadline_seconds + longest_retry + 2 + longest_pause);
   const Milliseconds latest = server.elapsed() + 3 * one_round;
   const std::size_t commits = server.commits();
   std::map<std::string, Milliseconds> asks_at;  // of the good devices that were not given work yet
@@ -265,7 +275,7 @@ void require_progress(Server& server, const RoundPlan& plan) {
 
 /// The foul that a scenario brings to light; empty: none.
 std::string foul_of(const Scenario& scenario) {
-  Server server(scenario.plan);
+  Server server(scenario.plan, scenario.subscribed);
   try {
     for (const Event& event : scenario.events) server.play(event);
     server.require_every_update_once();
@@ -319,6 +329,7 @@ TEST_CASE("the referee of these tests objects to what no round may do") {
   RoundPlan plan;
   plan.goal = 2;
   plan.minimum = 1;
+  plan.over_selection = 1;
   const auto training = [&] {
     Referee referee(plan);
     referee.opened(start);

@@ -209,6 +209,40 @@ TEST_CASE("a round with a pause begins after it whoever waits") {
   CHECK(early.wake_after(after(5)) == after(10));
 }
 
+TEST_CASE("a small fleet that cannot over-select begins when all of its devices ask") {
+  Round round(1, plan_of(6, 2, 1.3), start);
+  round.crowd_is({6, {}});
+  for (const char* device : {"a", "b", "c", "d", "e"}) round.device_arrived(device);
+  CHECK(round.time_passed(start).empty());
+  round.device_arrived("f");
+  CHECK(offered(round.time_passed(start)).size() == 6);
+}
+
+TEST_CASE("for devices beyond the goal a round waits two seconds and then they may join") {
+  Round round(1, plan_of(2, 1, 1.5), start);
+  round.crowd_is({4, {}});
+  for (const char* device : {"a", "b"}) round.device_arrived(device);
+  CHECK(round.time_passed(start).empty());
+  CHECK(round.wake_after(start) == after(2));
+  CHECK(offered(round.time_passed(after(2))).size() == 2);
+  for (const char* device : {"c", "d"}) round.device_arrived(device);
+  const RoundActions actions = round.time_passed(after(3));
+  REQUIRE(all<Offer>(actions).size() == 1);
+  CHECK(all<Offer>(actions).front().joins);
+  CHECK(all<Later>(actions).size() == 1);
+}
+
+TEST_CASE("a device that left before the two seconds does not count for the goal") {
+  Round round(1, plan_of(2, 2, 1.5), start);
+  for (const char* device : {"a", "b"}) round.device_arrived(device);
+  CHECK(round.time_passed(start).empty());
+  round.device_left("b");
+  CHECK(round.time_passed(after(1)).empty());
+  round.device_arrived("c");
+  CHECK(round.time_passed(after(2)).empty());
+  CHECK(offered(round.time_passed(after(4))) == std::vector<std::string>{"a", "c"});
+}
+
 TEST_CASE("a device that took part rests for the period and is told when it is over") {
   RoundPlan plan = plan_of(2, 2);
   plan.min_period_seconds = 3'600;
