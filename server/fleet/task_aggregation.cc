@@ -114,7 +114,8 @@ asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
   auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash},
                   given = std::move(updates)]() mutable { return next_version(sum, base, std::move(given)); };
   const RoundResult next = co_await net::run_on(parts_.workers.get_executor(), std::move(average));
-  co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now());
+  co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now(),
+                                            endings());
 }
 
 RoundResult TaskRunner::next_version(const ExactFold& sum, const BaseVersion& base,
@@ -153,7 +154,7 @@ void TaskRunner::publish(const VersionRecord& version) {
   const std::uint64_t number = round_->number();
   round_->committed();
   history_.round_committed(round_began_, version.published);
-  remember_participants();
+  account_for_devices(true);
   latest_ = version;
   metrics_.round_ended(true, parts_.clock.now() - round_began_);
   parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,
@@ -161,18 +162,6 @@ void TaskRunner::publish(const VersionRecord& version) {
   clear_spool(number);
   open_round(number + 1);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
-}
-
-void TaskRunner::remember_participants() {
-  if (task_.plan.round.min_period_seconds == 0) return;
-  try {
-    for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
-      if (device.state == ParticipantState::accepted) took_part_[device.device] = device.at;
-    }
-  } catch (const Error& error) {
-    parts_.log->warn(fmt::format("task={} round={}: its devices do not rest: {}", task_.name,
-                                 round_->number(), error.what()));
-  }
 }
 
 void TaskRunner::clear_spool(std::uint64_t round) {

@@ -92,7 +92,9 @@ bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
   std::set<std::string> refused;
   for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, open->round)) {
     cohort.insert(device.device);
-    if (device.state == ParticipantState::refused) refused.insert(device.device);
+    if (device.state == ParticipantState::refused || device.state == ParticipantState::declined) {
+      refused.insert(device.device);
+    }
     if (device.state == ParticipantState::accepted) accepted.insert(device.device);
   }
   round_ = std::make_unique<Round>(
@@ -290,8 +292,9 @@ void TaskRunner::act(const Aggregate& /*aggregate*/) {
 
 void TaskRunner::act(const Abandon& abandon) {
   const Timestamp now = parts_.clock.now();
-  parts_.ledger.abandon_round(task_.name, round_->number(), now, abandon.reason);
+  parts_.ledger.abandon_round(task_.name, round_->number(), now, abandon.reason, endings());
   history_.round_abandoned(now);
+  account_for_devices(false);
   parts_.log->warn(fmt::format("task={} round={}: abandoned, {}; the next begins in {} s at the earliest",
                                task_.name, round_->number(), abandon.reason,
                                history_.pause(now).count() / 1000));

@@ -117,8 +117,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void require_blobs() const;
   void require_blob(const Digest& hash, std::uint64_t length) const;
   void take_up_round();
-  /// That the devices of a committed round took part, where the plan goes by it.
-  void remember_participants();
+  /// Once a round has ended: counts what became of its devices, and remembers who took part.
+  void account_for_devices(bool committed);
+  Endings endings() const;
   bool resume_round(const std::vector<RoundRecord>& rounds);
   void open_round(std::uint64_t number);
   void let_time_pass();
@@ -135,7 +136,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Aggregate& aggregate);
   void act(const Abandon& abandon);
   /// Records that the round waits for the device no longer, and why.
-  void refuse(Announcement update, const std::string& reason);
+  void refuse(Announcement update, const std::string& reason,
+              ParticipantState state = ParticipantState::refused);
   bool is_let_in(const std::string& device) const;
   void record_arrivals();
   /// What the round makes of it: its verdict, and the actions that follow once it is recorded.

@@ -59,12 +59,12 @@ void TaskRunner::decline(const std::string& device, std::uint64_t round, const s
   metrics_.update("declined");
   parts_.log->warn(
       fmt::format("task={} round={} device={}: declined: {}", task_.name, round, device, reason));
-  refuse(nothing, "the device declined: " + reason);
+  refuse(nothing, "the device declined: " + reason, ParticipantState::declined);
 }
 
-void TaskRunner::refuse(Announcement update, const std::string& reason) {
+void TaskRunner::refuse(Announcement update, const std::string& reason, ParticipantState state) {
   try {
-    complete(update, ParticipantState::refused, reason);
+    complete(update, state, reason);
     parts_.ledger.record_updates(task_.name, update.round, {update.record});
   } catch (const Error& error) {
     parts_.log->error(fmt::format("task={} round={} device={}: that it was refused cannot be recorded: {}",

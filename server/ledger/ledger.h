@@ -92,11 +92,12 @@ class Ledger {
   void record_updates(const std::string& task, std::uint64_t round,
                       const std::vector<ParticipantRecord>& updates,
                       Durability durability = Durability::fsync);
-  /// The round is committed and its version, the one after the latest, is there, both or neither.
+  /// The round is committed and its version, the one after the latest, is there, both or neither. `endings`
+  /// are of devices that have sent no update.
   void commit_round(const std::string& task, std::uint64_t round, Timestamp closed,
-                    const VersionRecord& version);
+                    const VersionRecord& version, const Endings& endings = {});
   void abandon_round(const std::string& task, std::uint64_t round, Timestamp closed,
-                     const std::string& reason);
+                     const std::string& reason, const Endings& endings = {});
 
  private:
   struct Database;

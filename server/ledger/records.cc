@@ -19,6 +19,14 @@ std::string_view name(ParticipantState state) {
       return "accepted";
     case ParticipantState::refused:
       return "refused";
+    case ParticipantState::declined:
+      return "declined";
+    case ParticipantState::late:
+      return "late";
+    case ParticipantState::dropped:
+      return "dropped";
+    case ParticipantState::surplus:
+      return "surplus";
     default:
       return "selected";
   }

@@ -66,14 +66,27 @@ struct RoundRecord {
   std::string reason;  ///< Why it was abandoned.
 };
 
-enum class ParticipantState : std::uint8_t { selected, accepted, refused };
+/// What became of a device that was selected.
+enum class ParticipantState : std::uint8_t {
+  selected,  ///< Nothing yet.
+  accepted,
+  refused,
+  declined,  ///< It said that it cannot do the work.
+  // Once the round has ended without it:
+  late,     ///< It was at work when the deadline came.
+  dropped,  ///< Its connection had ended.
+  surplus,  ///< It was at work when enough updates of others had come.
+};
 std::string_view name(ParticipantState state);
+
+/// What became, by device, of those that a round ended without.
+using Endings = std::map<std::string, ParticipantState>;
 
 /// A device's part in a round.
 struct ParticipantRecord {
   std::string device;
   ParticipantState state = ParticipantState::selected;
-  std::string reason;  ///< Why its update was refused.
+  std::string reason;  ///< Why its update was refused, or it declined.
   Timestamp at{};
   Digest update_hash;  ///< accepted: the spooled delta's.
   std::uint64_t update_bytes = 0;
@@ -93,7 +106,11 @@ struct RoundSummary {
   std::uint32_t selected = 0;      ///< Every device of the cohort, whatever became of it.
   std::uint32_t accepted = 0;
   std::uint32_t refused = 0;
-  std::map<std::string, std::uint32_t> refusals;  ///< How many for each reason.
+  std::uint32_t declined = 0;
+  std::uint32_t late = 0;
+  std::uint32_t dropped = 0;
+  std::uint32_t surplus = 0;
+  std::map<std::string, std::uint32_t> refusals;  ///< How many refused or declined for each reason.
   // Of the accepted updates:
   std::uint64_t examples = 0;
   std::uint64_t update_bytes = 0;

@@ -21,8 +21,22 @@ RoundState round_state(const std::string& text) {
 }
 
 ParticipantState participant_state(const std::string& text) {
-  if (text == name(ParticipantState::accepted)) return ParticipantState::accepted;
-  return text == name(ParticipantState::refused) ? ParticipantState::refused : ParticipantState::selected;
+  using State = ParticipantState;
+  for (const State state :
+       {State::accepted, State::refused, State::declined, State::late, State::dropped, State::surplus}) {
+    if (text == name(state)) return state;
+  }
+  return State::selected;
+}
+
+/// The column `state`, which says whether there was an update; `ending` says more.
+std::string update_state(ParticipantState state) {
+  if (state == ParticipantState::declined) return std::string(name(ParticipantState::refused));
+  return std::string(name(state));
+}
+
+std::string ending_of(ParticipantState state) {
+  return state == ParticipantState::declined ? std::string(name(state)) : "";
 }
 
 ParticipantRecord read_participant(Query& row) {
@@ -41,6 +55,8 @@ ParticipantRecord read_participant(Query& row) {
   participant.test_examples = row.count32();
   participant.test_loss = row.number_or(not_finite);
   participant.test_accuracy = row.number_or(-1.0);
+  const std::string ending = row.text();
+  if (!ending.empty()) participant.state = participant_state(ending);
   return participant;
 }
 
@@ -68,7 +84,14 @@ RoundRecord require_open(const std::optional<RoundRecord>& round, const std::str
 }
 
 void close_round(SQLite::Database& connection, const std::string& task, std::uint64_t round, RoundState state,
-                 Timestamp closed, const std::string& reason) {
+                 Timestamp closed, const std::string& reason, const Endings& endings) {
+  for (const auto& [device, ending] : endings) {
+    Query(connection,
+          "UPDATE participants SET ending = ? WHERE task = ? AND round = ? AND device = ? AND "
+          "state = 'selected'",
+          std::string(name(ending)), task, round, device)
+        .run();
+  }
   Query(connection, "UPDATE rounds SET state = ?, closed = ?, reason = ? WHERE task = ? AND round = ?",
         std::string(name(state)), closed, reason, task, round)
       .run();
@@ -80,12 +103,13 @@ void set_participant(SQLite::Database& connection, const std::string& task, std:
   Query change(connection,
                "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
                "encoding = ?, examples = ?, steps = ?, train_loss = ?, test_examples = ?, test_loss = ?, "
-               "test_accuracy = ? "
+               "test_accuracy = ?, ending = ? "
                "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
-               std::string(name(update.state)), update.reason, update.at,
+               update_state(update.state), update.reason, update.at,
                accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
                std::string(name(update.encoding)), update.examples, update.steps, update.train_loss,
-               update.test_examples, update.test_loss, update.test_accuracy, task, round, update.device);
+               update.test_examples, update.test_loss, update.test_accuracy, ending_of(update.state), task,
+               round, update.device);
   if (change.run() == 1) return;
   Query known(connection, "SELECT 1 FROM participants WHERE task = ? AND round = ? AND device = ?", task,
               round, update.device);
@@ -124,7 +148,7 @@ std::vector<RoundRecord> Ledger::rounds(const std::string& task) const {
 std::vector<ParticipantRecord> Ledger::participants(const std::string& task, std::uint64_t round) const {
   return database_->list(read_participant,
                          "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, "
-                         "steps, train_loss, test_examples, test_loss, test_accuracy FROM participants "
+                         "steps, train_loss, test_examples, test_loss, test_accuracy, ending FROM participants "
                          "WHERE task = ? AND round = ? ORDER BY device",
                          task, round);
 }
@@ -163,7 +187,7 @@ void Ledger::record_updates(const std::string& task, std::uint64_t round,
 }
 
 void Ledger::commit_round(const std::string& task, std::uint64_t round, Timestamp closed,
-                          const VersionRecord& version) {
+                          const VersionRecord& version, const Endings& endings) {
   database_->change("committing " + title(task, round), [&] {
     require_open(database_->find(read_round, select_round, task, round), task, round);
     const std::uint64_t next = latest_version(task).version + 1;
@@ -172,16 +196,16 @@ void Ledger::commit_round(const std::string& task, std::uint64_t round, Timestam
                                                    ", not version " + std::to_string(version.version) +
                                                    " of '" + version.task + "'");
     }
-    close_round(database_->connection, task, round, RoundState::committed, closed, "");
+    close_round(database_->connection, task, round, RoundState::committed, closed, "", endings);
     insert_version(database_->connection, version);
   });
 }
 
 void Ledger::abandon_round(const std::string& task, std::uint64_t round, Timestamp closed,
-                           const std::string& reason) {
+                           const std::string& reason, const Endings& endings) {
   database_->change("abandoning " + title(task, round), [&] {
     require_open(database_->find(read_round, select_round, task, round), task, round);
-    close_round(database_->connection, task, round, RoundState::abandoned, closed, reason);
+    close_round(database_->connection, task, round, RoundState::abandoned, closed, reason, endings);
   });
 }
 

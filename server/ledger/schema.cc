@@ -98,7 +98,12 @@ constexpr Migration update_encoding =
     "ALTER TABLE participants ADD COLUMN encoding TEXT NOT NULL DEFAULT 'fp32';"
     "ALTER TABLE participants ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;";
 
-constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding};
+// What became of a device that was selected, where neither accepted nor refused says it.
+constexpr Migration participant_ending =
+    "ALTER TABLE participants ADD COLUMN ending TEXT NOT NULL DEFAULT ''"
+    " CHECK (ending IN ('', 'declined', 'late', 'dropped', 'surplus'));";
+
+constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding, participant_ending};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

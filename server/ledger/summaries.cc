@@ -42,7 +42,24 @@ void add_accepted(SQLite::Database& connection, RoundSummary& summary) {
   summary.test_accuracy = read_mean(row).value();
 }
 
-void add_others(SQLite::Database& connection, RoundSummary& summary) {
+void add_endings(SQLite::Database& connection, RoundSummary& summary) {
+  const std::map<std::string_view, std::uint32_t*> counts = {
+      {name(ParticipantState::refused), &summary.refused},  {name(ParticipantState::declined), &summary.declined},
+      {name(ParticipantState::late), &summary.late},        {name(ParticipantState::dropped), &summary.dropped},
+      {name(ParticipantState::surplus), &summary.surplus}};
+  Query row(connection,
+            "SELECT CASE ending WHEN '' THEN state ELSE ending END AS became, count(*) FROM participants "
+            "WHERE task = ? AND round = ? GROUP BY became",
+            summary.round.task, summary.round.round);
+  while (row.step()) {
+    const auto found = counts.find(row.text());
+    const std::uint32_t count = row.count32();
+    summary.selected += count;
+    if (found != counts.end()) *found->second = count;
+  }
+}
+
+void add_refusals(SQLite::Database& connection, RoundSummary& summary) {
   Query row(connection,
             "SELECT reason, count(*) FROM participants WHERE task = ? AND round = ? AND state = 'refused' "
             "GROUP BY reason",
@@ -50,12 +67,7 @@ void add_others(SQLite::Database& connection, RoundSummary& summary) {
   while (row.step()) {
     const std::string reason = row.text();
     summary.refusals[reason] = row.count32();
-    summary.refused += summary.refusals[reason];
   }
-  Query all(connection, "SELECT count(*) FROM participants WHERE task = ? AND round = ?", summary.round.task,
-            summary.round.round);
-  all.step();
-  summary.selected = all.count32();
 }
 
 }  // namespace
@@ -71,7 +83,8 @@ std::vector<RoundSummary> Ledger::round_summaries(const std::string& task, std::
   guarded("adding up rounds", [&] {
     for (RoundSummary& summary : summaries) {
       add_accepted(database_->connection, summary);
-      add_others(database_->connection, summary);
+      add_endings(database_->connection, summary);
+      add_refusals(database_->connection, summary);
     }
   });
   return summaries;

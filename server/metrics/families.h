@@ -43,6 +43,8 @@ struct Families {
   Counter& bytes =
       counter("fl_transfer_bytes_total", "Bytes of updates received and of versions' parts sent.");
   Counter& rounds = counter("fl_rounds_total", "Rounds that ended.");
+  Counter& round_devices =
+      counter("fl_round_devices_total", "Devices selected for rounds that ended, by what became of them.");
   Histogram& transfers =
       histogram("fl_transfer_seconds", "Updates received and versions' parts sent, each as a whole.");
   Histogram& folds = histogram("fl_fold_seconds", "Passes in which updates are added to the sum.");

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::array<const char*, 4> phases{"selecting", "training", "aggregating", "finished"};
 
+constexpr std::array<const char*, 6> endings{"accepted", "refused", "declined", "late", "dropped", "surplus"};
+
 struct Traffic {
   const char* direction;
   const char* encoding;
@@ -42,12 +44,16 @@ struct TaskMetrics::State {
     }
     // From the start, so that a rate can be told of the first.
     for (const bool committed : {true, false}) rounds(committed);
+    for (const char* const ending : endings) devices(ending);
     update("accepted", "");
   }
 
   // Found again where they are there already.
   prometheus::Counter& rounds(bool committed) {
     return families.rounds.Add({{"task", task}, {"outcome", committed ? "committed" : "abandoned"}});
+  }
+  prometheus::Counter& devices(std::string_view ending) {
+    return families.round_devices.Add({{"task", task}, {"ending", std::string(ending)}});
   }
   prometheus::Counter& update(std::string_view outcome, std::string_view reason) {
     return families.updates.Add(
@@ -93,6 +99,10 @@ void TaskMetrics::aggregation_took(Seconds time) {
 void TaskMetrics::round_ended(bool committed, Seconds time) {
   state_->rounds(committed).Increment();
   state_->round_times.Observe(time.count());
+}
+
+void TaskMetrics::devices_ended(std::string_view became, std::size_t count) {
+  state_->devices(became).Increment(static_cast<double>(count));
 }
 
 void TaskMetrics::set(const TaskFigures& figures) {

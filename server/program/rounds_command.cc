@@ -18,6 +18,10 @@ program::TextTable empty_table() {
                              {"selected", 0, 8},
                              {"accepted", 0, 8},
                              {"refused", 0, 7},
+                             {"declined", 0, 8},
+                             {"late", 0, 4},
+                             {"dropped", 0, 7},
+                             {"surplus", 0, 7},
                              {"examples", 0, 9},
                              {.name = "bytes", .width = 8, .bytes = true},
                              {"train_loss", 4, 10},
@@ -35,7 +39,7 @@ program::Cell seconds_of(const boost::json::object& round) {
   return (round.at("closed").to_number<double>() - round.at("opened").to_number<double>()) / 1000.0;
 }
 
-/// Why it was abandoned, or why updates were refused: "2 not_finite".
+/// Why it was abandoned, and why updates were refused or declined: "2 not_finite".
 program::Cell reason_of(const boost::json::object& round) {
   std::string text = round.at("reason").as_string().c_str();
   for (const auto& [reason, count] : round.at("refusals").as_object()) {
@@ -53,6 +57,10 @@ std::vector<program::Cell> cells_of(const boost::json::object& round) {
           cell_of(round.at("selected")),
           cell_of(round.at("accepted")),
           cell_of(round.at("refused")),
+          cell_of(round.at("declined")),
+          cell_of(round.at("late")),
+          cell_of(round.at("dropped")),
+          cell_of(round.at("surplus")),
           cell_of(round.at("examples")),
           cell_of(round.at("update_bytes")),
           cell_of(round.at("train_loss")),
@@ -104,6 +112,9 @@ program::Command rounds_command() {
           "fl-server rounds ~/fl-server har --follow --until-round 20",
           options,
           run,
+          "What became of the devices that were selected: accepted, refused and declined say so themselves;\n"
+          "late ones were at work at the deadline, dropped ones not connected any more, and surplus ones at\n"
+          "work when enough updates of others had come.\n"
           "The accuracy is that of the version a round began from, as the round's devices measured it on\n"
           "examples they hold back."};
 }

@@ -77,14 +77,14 @@ VersionRecord Registry::add_task(const TaskRecord& task, std::span<const float> 
 }
 
 VersionRecord Registry::commit_round(const std::string& task, std::uint64_t round, const RoundResult& result,
-                                     Timestamp now) {
+                                     Timestamp now, const Endings& endings) {
   const TaskRecord record = known_task(ledger_, task);
   check_blob(blobs_, "weights", result.weights);
   if (result.state) check_blob(blobs_, "strategy's state", *result.state);
   const VersionRecord previous = ledger_.latest_version(task);
   VersionRecord next = make_version(record, result.weights, round, &previous, now);
   next.state_hash = result.state;
-  ledger_.commit_round(task, round, now, next);
+  ledger_.commit_round(task, round, now, next, endings);
   return next;
 }
 

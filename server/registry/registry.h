@@ -42,7 +42,7 @@ class Registry {
   /// committing the round in the same transaction. Throws Error as Ledger::commit_round does, and not_found
   /// where a blob is not in the store; the round is then still open.
   VersionRecord commit_round(const std::string& task, std::uint64_t round, const RoundResult& result,
-                             Timestamp now);
+                             Timestamp now, const Endings& endings = {});
 
   /// Publishes a task's newest version again, under every number from the next to `number`: for devices that
   /// hold versions which the server has lost and accept none that is older (I6). An open round goes on, as it

@@ -100,6 +100,7 @@ void Round::device_arrived(const std::string& device, std::optional<Timestamp> t
 
 void Round::device_left(const std::string& device) {
   waiting_.erase(device);
+  if (phase_ != RoundPhase::training) return;
   const auto found = cohort_.find(device);
   if (found != cohort_.end() && found->second == Member::working) found->second = Member::away;
 }
@@ -144,6 +145,16 @@ void Round::committed() {
 RoundActions Round::failed(const std::string& reason) {
   phase_ = RoundPhase::abandoned;
   return {Abandon{reason}};
+}
+
+std::map<std::string, Absence> Round::absent() const {
+  const bool goal_was_met = accepted() >= plan_.goal;
+  std::map<std::string, Absence> absent;
+  for (const auto& [device, member] : cohort_) {
+    if (member == Member::away) absent[device] = Absence::dropped;
+    if (member == Member::working) absent[device] = goal_was_met ? Absence::surplus : Absence::late;
+  }
+  return absent;
 }
 
 Admission Round::admission(const std::string& device) const {

@@ -56,6 +56,13 @@ using RoundActions = std::vector<RoundAction>;
 /// What becomes of an update that a device announces.
 enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, not_selected };
 
+/// Why a device of the cohort has no part in what the round came to.
+enum class Absence : std::uint8_t {
+  late,     ///< It was at work when training ended, at the deadline.
+  dropped,  ///< Its connection had ended by then.
+  surplus,  ///< It was at work when the goal was met without it.
+};
+
 /// One round of a task: (state, event, now) → actions. Pure: no socket, clock, thread or file; the same seed
 /// and events give the same actions, in the server and in simulation. One thread at a time.
 ///
@@ -110,6 +117,9 @@ class Round {
   RoundActions time_passed(Timestamp now);
   void committed();
   RoundActions failed(const std::string& reason);
+
+  /// Once training is over: those of the cohort that it ended without, but for those that were refused.
+  std::map<std::string, Absence> absent() const;
 
   /// Whether an update of this device would count now.
   Admission admission(const std::string& device) const;

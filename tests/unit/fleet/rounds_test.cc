@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <list>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -188,7 +189,7 @@ TEST_CASE("a round waits no longer for a device that declines its work and the o
   CHECK(b.expect<wire::VersionNotice>().version() == 2);
   for (const server::ParticipantRecord& device : server.participants(1)) {
     if (device.device != a.id()) continue;
-    CHECK(device.state == server::ParticipantState::refused);
+    CHECK(device.state == server::ParticipantState::declined);
     CHECK(device.reason == "the device declined: no room left ?");
   }
   CHECK(a.upload({}).outcome() == wire::Outcome::round_closed);
@@ -388,6 +389,10 @@ TEST_CASE("a device that took part rests for the plan's period also after a rest
   ScriptedDevice another(server.token());
   ready(another, server.port(), 2);
   CHECK(another.expect<wire::WorkOffer>().round() == 2);
+  ScriptedDevice::Update update;
+  update.round = update.version = 2;
+  CHECK(another.upload(update).outcome() == wire::Outcome::accepted);
+  CHECK(device.expect<wire::VersionNotice>().version() == 3);  // at once, though it rests
 }
 
 TEST_CASE("the pause after an abandoned round survives a restart") {
@@ -406,6 +411,64 @@ TEST_CASE("the pause after an abandoned round survives a restart") {
   const std::vector<server::RoundRecord> rounds = server.rounds();
   REQUIRE(rounds.size() == 2);
   CHECK(rounds[1].opened - rounds[0].closed >= std::chrono::seconds(2));
+}
+
+TEST_CASE("devices that a round ends without are accounted for by what became of them") {
+  RoundPlan plan;
+  plan.goal = 1;
+  plan.minimum = 1;
+  plan.over_selection = 5;
+  TestServer server(plan);
+  std::list<ScriptedDevice> devices;
+  for (int i = 0; i < 5; ++i) devices.emplace_back(server.token());
+  auto next = devices.begin();
+  ScriptedDevice& good = *next++;
+  ScriptedDevice& bad = *next++;
+  ScriptedDevice& unwilling = *next++;
+  ScriptedDevice& gone = *next++;
+  ScriptedDevice& slow = *next++;
+  for (ScriptedDevice& device : devices) {
+    device.connect(server.port());
+    device.subscribe(1);
+    device.expect<wire::Subscribed>();
+  }
+  for (ScriptedDevice& device : devices) device.ask_for_work(1);
+  for (ScriptedDevice& device : devices) device.expect<wire::WorkOffer>();
+  ScriptedDevice::Update none;
+  none.examples = 0;
+  CHECK(bad.upload(none).outcome() == wire::Outcome::no_examples);
+  unwilling.decline(1, "no power");
+  gone.disconnect();
+  server.await_figure(R"(fl_subscribed_devices{task="tiny"})", 4);
+  server.await_figure(R"(fl_updates_total{outcome="declined",reason="",task="tiny"})", 1);
+  CHECK(good.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(slow.upload({}).outcome() == wire::Outcome::round_closed);
+  server.await_figure(R"(fl_rounds_total{outcome="committed",task="tiny"})", 1);
+  std::map<std::string, server::ParticipantState> states;
+  for (const server::ParticipantRecord& device : server.participants(1)) states[device.device] = device.state;
+  CHECK(states[good.id()] == server::ParticipantState::accepted);
+  CHECK(states[bad.id()] == server::ParticipantState::refused);
+  CHECK(states[unwilling.id()] == server::ParticipantState::declined);
+  CHECK(states[gone.id()] == server::ParticipantState::dropped);
+  CHECK(states[slow.id()] == server::ParticipantState::surplus);
+  for (const char* ending : {"accepted", "refused", "declined", "dropped", "surplus"}) {
+    CAPTURE(ending);
+    CHECK(server.figure("fl_round_devices_total{ending=\"" + std::string(ending) + "\",task=\"tiny\"}") == 1);
+  }
+  CHECK(server.figure(R"(fl_round_devices_total{ending="late",task="tiny"})") == 0);
+}
+
+TEST_CASE("a device that is at work when its round is abandoned was late") {
+  RoundPlan plan = two_of_two();
+  plan.deadline_seconds = 1;
+  TestServer server(plan);
+  ScriptedDevice a(server.token());
+  ScriptedDevice b(server.token());
+  begin_round(server, a, b);
+  server.await_figure(R"(fl_round_devices_total{ending="late",task="tiny"})", 2);
+  for (const server::ParticipantRecord& device : server.participants(1)) {
+    CHECK(device.state == server::ParticipantState::late);
+  }
 }
 
 TEST_CASE("a part is sent from the offset on and only what a subscribed task names") {

@@ -157,6 +157,41 @@ TEST_CASE("committing closes the round and publishes the next version or neither
         ErrorCode::failed_precondition);
 }
 
+TEST_CASE("a round's end records what became of those who sent no update and of nobody else") {
+  const TemporaryFolder folder;
+  Ledger ledger(folder / "ledger.db");
+  fill(ledger);
+  ledger.add_participant("har", 1, "c");
+  ParticipantRecord declined = refused_update("b", "no power");
+  declined.state = ParticipantState::declined;
+  ledger.record_updates("har", 1, {accepted_update("a"), declined});
+  const Endings endings = {{"a", ParticipantState::late},
+                           {"b", ParticipantState::dropped},
+                           {"c", ParticipantState::surplus}};
+  ledger.commit_round("har", 1, at(900), sample_version(2, 1), endings);
+  const std::vector<ParticipantRecord> participants = ledger.participants("har", 1);
+  REQUIRE(participants.size() == 3);
+  CHECK(participants[0].state == ParticipantState::accepted);
+  CHECK(participants[1].state == ParticipantState::declined);
+  CHECK(participants[1].reason == "no power");
+  CHECK(participants[2].state == ParticipantState::surplus);
+  const RoundSummary summary = ledger.round_summaries("har", 0, 1).front();
+  CHECK(summary.selected == 3);
+  CHECK(summary.accepted == 1);
+  CHECK(summary.refused == 0);
+  CHECK(summary.declined == 1);
+  CHECK(summary.surplus == 1);
+  CHECK(summary.late == 0);
+  CHECK(summary.refusals == std::map<std::string, std::uint32_t>{{"no power", 1}});
+
+  ledger.begin_round(sample_round(2, 2), {"a", "b"});
+  ledger.abandon_round("har", 2, at(950), "too few updates",
+                       {{"a", ParticipantState::late}, {"b", ParticipantState::dropped}});
+  const RoundSummary abandoned = ledger.round_summaries("har", 1, 1).front();
+  CHECK(abandoned.late == 1);
+  CHECK(abandoned.dropped == 1);
+}
+
 TEST_CASE("an abandoned round keeps its number and its updates and says why (I3)") {
   const TemporaryFolder folder;
   Ledger ledger(folder / "ledger.db");

@@ -29,6 +29,9 @@ TEST_CASE("what happened is in the text by task and outcome and reason") {
   motion.update("refused", "not_finite");
   motion.update("refused", "not_finite");
   metrics.task("speech").update("accepted");
+  CHECK(value_of(metrics, R"(fl_round_devices_total{ending="late",task="motion"})") == "0");
+  motion.devices_ended("late", 3);
+  CHECK(value_of(metrics, R"(fl_round_devices_total{ending="late",task="motion"})") == "3");
   metrics.refused(Stage::handshake, "timeout");
   CHECK(value_of(metrics, R"(fl_updates_total{outcome="accepted",reason="",task="motion"})") == "1");
   CHECK(value_of(metrics, R"(fl_updates_total{outcome="refused",reason="not_finite",task="motion"})") == "2");

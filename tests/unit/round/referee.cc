@@ -101,6 +101,7 @@ void Referee::restarted(Timestamp now, Milliseconds pause) {
 
 void Referee::left(const std::string& device) {
   waiting_.erase(device);
+  if (phase_ != RoundPhase::training) return;
   const auto member = members_.find(device);
   if (member != members_.end() && member->second == State::working) member->second = State::away;
 }
@@ -242,12 +243,23 @@ void Referee::failed(const RoundActions& actions) {
   phase_ = RoundPhase::abandoned;
 }
 
+void Referee::compare_absent(const Round& round) const {
+  const bool goal_met = count(State::accepted) == plan_.goal;
+  std::map<std::string, Absence> expected;
+  for (const std::string& device : members(State::away)) expected[device] = Absence::dropped;
+  for (const std::string& device : members(State::working)) {
+    expected[device] = goal_met ? Absence::surplus : Absence::late;
+  }
+  require(round.absent() == expected, "the round says of others that they are absent, or why");
+}
+
 void Referee::compare(const Round& round, const std::string& device, Timestamp now) const {
   require(round.phase() == phase_, std::string("the phase is ") + name(round.phase()));
   require(round.waiting() == waiting_, "others wait than should");
   require(round.accepted() == count(State::accepted), "the count of accepted updates is wrong");
   require(round.cohort_size() == members_.size(), "the size of the cohort is wrong");
   require(round.admission(device) == admission(device), "the admission of " + device + " is wrong");
+  if (phase_ != RoundPhase::selecting && phase_ != RoundPhase::training) compare_absent(round);
   const std::optional<Timestamp> wake = round.wake_after(now);
   if (phase_ == RoundPhase::training) {
     require(wake == std::min(deadline_, now + seconds(plan_.deadline_seconds)),

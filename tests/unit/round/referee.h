@@ -53,6 +53,7 @@ class Referee {
   void judge(const server::Later& later, Timestamp now);
   void judge(const server::Aggregate& aggregate, Timestamp now);
   void judge(const server::Abandon& abandon, Timestamp now);
+  void compare_absent(const server::Round& round) const;
   void require_answers(std::size_t joined, Timestamp now) const;
   void finish(const std::string& device, State state, const server::RoundActions& actions);
   void answer(const std::string& device);

@@ -297,6 +297,29 @@ TEST_CASE("a clock that is set back makes no rest longer than the period") {
   CHECK(all<Later>(round.time_passed(start)).front().retry_after == std::chrono::seconds(100));
 }
 
+TEST_CASE("who is missing when the goal is met is surplus and who has left is dropped") {
+  Round round(1, plan_of(2, 2, 2.5), start);
+  for (const char* device : {"a", "b", "c", "d", "e"}) round.device_arrived(device);
+  round.time_passed(start);
+  round.device_left("c");
+  round.update_refused("d");
+  round.update_accepted("a");
+  round.update_accepted("b");
+  round.device_left("e");  // training is over
+  CHECK(round.absent() == std::map<std::string, Absence>{{"c", Absence::dropped}, {"e", Absence::surplus}});
+}
+
+TEST_CASE("who is at work at the deadline is late whether the round commits or not") {
+  for (const std::uint32_t minimum : {1U, 2U}) {
+    Round round = training_round(minimum);
+    round.update_accepted("a");
+    round.device_left("b");
+    round.time_passed(after(100));
+    CHECK(round.phase() == (minimum == 1 ? RoundPhase::aggregating : RoundPhase::abandoned));
+    CHECK(round.absent() == std::map<std::string, Absence>{{"b", Absence::dropped}, {"c", Absence::late}});
+  }
+}
+
 TEST_CASE("a waiting device that leaves is not chosen") {
   Round round(1, plan_of(2, 2), start);
   round.device_arrived("a");

@@ -130,6 +130,10 @@ TEST_CASE("rounds and versions are listed and can be followed to an end") {
   CHECK(record.at("bytes") == 24);
   CHECK(record.at("seconds") == 30.0);
   CHECK(record.at("accuracy") == 0.25);
+  for (const char* column : {"declined", "late", "dropped", "surplus"}) {
+    CHECK(contains(rounds.out, column));
+    CHECK(record.at(column) == 0);
+  }
   const Outcome followed = run({"rounds", made.path, "har", "--follow", "--until-round", "1"});
   CHECK(followed.status == program::exit_ok);
   CHECK(contains(followed.out, "committed"));
