@@ -22,6 +22,9 @@ constexpr names::Table<Schedule, 4> schedules{{{Schedule::constant, "constant"},
 constexpr names::Table<Durability, 2> durabilities{
     {{Durability::fsync, "fsync"}, {Durability::relaxed, "relaxed"}}};
 
+constexpr names::Table<Sampling, 2> samplings{
+    {{Sampling::uniform, "uniform"}, {Sampling::least_recent, "least_recent"}}};
+
 /// Up to here the product of a number of examples and a float is exact in double.
 constexpr std::uint32_t most_examples = std::uint32_t{1} << 29U;
 constexpr std::uint32_t most_updates = 1'000'000;
@@ -100,6 +103,14 @@ std::string_view name(Durability durability) {
 
 Durability durability_from_name(std::string_view name) {
   return names::find_value(durabilities, "durability", name);
+}
+
+std::string_view name(Sampling sampling) {
+  return names::find_name(samplings, sampling);
+}
+
+Sampling sampling_from_name(std::string_view name) {
+  return names::find_value(samplings, "sampling", name);
 }
 
 double TrainingPlan::learning_rate_at(std::uint64_t round) const {

@@ -35,6 +35,16 @@ std::string_view name(Durability durability);
 /// Throws Error(invalid_argument) naming the known ones.
 Durability durability_from_name(std::string_view name);
 
+/// Which of the devices that wait a round selects.
+enum class Sampling : std::uint8_t {
+  uniform,       ///< Each set of them is equally likely.
+  least_recent,  ///< Those whose last update that became part of a version is the oldest, or who have none;
+                 ///< where that does not tell them apart, as uniform.
+};
+std::string_view name(Sampling sampling);
+/// Throws Error(invalid_argument) naming the known ones.
+Sampling sampling_from_name(std::string_view name);
+
 /// How a device trains in a round. Each field's allowed range is in brackets.
 struct TrainingPlan {
   Optimizer optimizer = Optimizer::sgd;
@@ -68,6 +78,7 @@ struct RoundPlan {
   std::uint32_t goal = 2;           ///< [1, 1e6] Updates that complete a round.
   std::uint32_t minimum = 2;        ///< [1, goal] Updates that suffice at the deadline.
   double over_selection = 1.3;      ///< [1, 10] Devices selected per update wanted, where there are as many.
+  Sampling sampling = Sampling::uniform;
   std::uint32_t selection_seconds = 60;  ///< [0, a week] Wait for goal × over_selection devices; then
                                          ///< `minimum` suffice.
   std::uint32_t deadline_seconds = 600;  ///< [1, a week] From selection to the last accepted update.

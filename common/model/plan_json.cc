@@ -32,6 +32,7 @@ boost::json::object json_of(const RoundPlan& plan) {
                              {"goal", plan.goal},
                              {"minimum", plan.minimum},
                              {"over_selection", plan.over_selection},
+                             {"sampling", name(plan.sampling)},
                              {"selection_seconds", plan.selection_seconds},
                              {"deadline_seconds", plan.deadline_seconds},
                              {"min_period_seconds", plan.min_period_seconds},
@@ -76,6 +77,7 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("goal", plan.goal);
   object.optional("minimum", plan.minimum);
   object.optional("over_selection", plan.over_selection);
+  object.optional("sampling", plan.sampling, sampling_from_name);
   object.optional("selection_seconds", plan.selection_seconds);
   object.optional("deadline_seconds", plan.deadline_seconds);
   object.optional("min_period_seconds", plan.min_period_seconds);

@@ -28,14 +28,18 @@ Endings TaskRunner::endings() const {
   return endings;
 }
 
+bool TaskRunner::remembers_devices() const {
+  const RoundPlan& plan = task_.plan.round;
+  return plan.min_period_seconds > 0 || plan.sampling == Sampling::least_recent;
+}
+
 void TaskRunner::account_for_devices(bool committed) {
-  const bool devices_rest = task_.plan.round.min_period_seconds > 0;
   std::map<ParticipantState, std::size_t> counts;
   try {
     for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
       ++counts[device.state];
       const bool took_part = committed && device.state == ParticipantState::accepted;
-      if (took_part && devices_rest) took_part_[device.device] = device.at;
+      if (took_part && remembers_devices()) took_part_[device.device] = device.at;
     }
   } catch (const Error& error) {
     parts_.log->warn(fmt::format("task={} round={}: its devices are not accounted for: {}", task_.name,

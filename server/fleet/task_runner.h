@@ -120,6 +120,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// Once a round has ended: counts what became of its devices, and remembers who took part.
   void account_for_devices(bool committed);
   Endings endings() const;
+  /// Whether the plan goes by when a device took part.
+  bool remembers_devices() const;
   bool resume_round(const std::vector<RoundRecord>& rounds);
   void open_round(std::uint64_t number);
   void let_time_pass();
@@ -174,7 +176,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   std::unique_ptr<Strategy> strategy_;
   VersionRecord latest_;
   TaskHistory history_;
-  std::map<std::string, Timestamp> took_part_;  ///< By device, as the ledger has it; empty where none rests.
+  std::map<std::string, Timestamp> took_part_;  ///< By device, as the ledger has it; empty where the plan does not ask.
   std::unique_ptr<Round> round_;
   double quantum_ = 0.0;  ///< Of the open round.
   Timestamp round_began_{};

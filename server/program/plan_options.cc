@@ -38,6 +38,9 @@ template <typename Visit>
 void visit_pace(RoundPlan& plan, Visit visit) {
   visit("round.over-selection", "F", "devices selected for each update wanted, where there are as many",
         plan.over_selection);
+  visit("round.sampling", "NAME",
+        "which of the devices that wait: uniform, or least_recent, those who took part longest ago",
+        plan.sampling);
   visit("round.selection-seconds", "S", "how long to wait for all the devices wanted",
         plan.selection_seconds);
   visit("round.deadline-seconds", "S", "from selection to the last update", plan.deadline_seconds);
@@ -97,6 +100,9 @@ std::string text_of(Schedule value) {
 std::string text_of(Encoding value) {
   return std::string(name(value));
 }
+std::string text_of(Sampling value) {
+  return std::string(name(value));
+}
 std::string text_of(Durability value) {
   return std::string(name(value));
 }
@@ -130,6 +136,9 @@ void read(const Arguments& given, const char* name, Schedule& out) {
 }
 void read(const Arguments& given, const char* name, Encoding& out) {
   out = encoding_from_name(given.text(name));
+}
+void read(const Arguments& given, const char* name, Sampling& out) {
+  out = sampling_from_name(given.text(name));
 }
 void read(const Arguments& given, const char* name, Durability& out) {
   out = durability_from_name(given.text(name));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "common/base/digest.h"
 #include "common/base/random.h"
@@ -186,15 +187,19 @@ void Round::look_for_goal(Timestamp now) {
 bool Round::can_begin(Timestamp now) const {
   const std::size_t waiting = waiting_.size();
   if (now < pause_ends(now)) return false;
-  if (waiting >= wanted()) return true;
+  if (waiting >= wanted() && plan_.sampling == Sampling::uniform) return true;
   const bool all_wait = crowd_.devices != 0 && waiting >= crowd_.devices;
   if (waiting >= plan_.goal && (all_wait || now >= patience_ends(now))) return true;
   return waiting >= plan_.minimum && now >= selection_ends(now);
 }
 
+std::vector<std::string> Round::choose(std::vector<std::string> candidates, std::size_t count) const {
+  return select_cohort(std::move(candidates), count, derive_seed(plan_.seed, number_), plan_.sampling,
+                       took_part_);
+}
+
 void Round::begin(Timestamp now, RoundActions& actions) {
-  const std::vector<std::string> cohort =
-      select_cohort({waiting_.begin(), waiting_.end()}, wanted(), derive_seed(plan_.seed, number_));
+  const std::vector<std::string> cohort = choose({waiting_.begin(), waiting_.end()}, wanted());
   phase_ = RoundPhase::training;
   deadline_ = now + seconds(plan_.deadline_seconds);
   actions.emplace_back(BeginTraining{cohort, deadline_});
@@ -225,19 +230,20 @@ void Round::answer_resting(Timestamp now, RoundActions& actions) {
 
 void Round::answer_waiting(Timestamp now, RoundActions& actions) {
   // Those who come back have their places before newcomers get any.
+  std::vector<std::string> newcomers;
   for (const std::string& device : waiting_) {
     if (admission(device) == Admission::admitted) cohort_[device] = Member::working;
+    if (phase_ == RoundPhase::training && !cohort_.contains(device)) newcomers.push_back(device);
   }
-  std::size_t places = wanted() - std::min(wanted(), count(Member::working) + count(Member::accepted));
+  const std::size_t places = wanted() - std::min(wanted(), count(Member::working) + count(Member::accepted));
+  const std::vector<std::string> joining = choose(std::move(newcomers), places);
+  for (const std::string& device : joining) cohort_[device] = Member::working;
   for (const std::string& device : waiting_) {
-    const bool joins = phase_ == RoundPhase::training && !cohort_.contains(device) && places > 0;
-    if (!joins && admission(device) != Admission::admitted) {
+    if (admission(device) == Admission::admitted) {
+      actions.emplace_back(Offer{device, std::binary_search(joining.begin(), joining.end(), device)});
+    } else {
       actions.emplace_back(later(device, now));
-      continue;
     }
-    if (joins) --places;
-    cohort_[device] = Member::working;
-    actions.emplace_back(Offer{device, joins});
   }
   waiting_.clear();
 }

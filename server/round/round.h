@@ -67,8 +67,9 @@ enum class Absence : std::uint8_t {
 /// and events give the same actions, in the server and in simulation. One thread at a time.
 ///
 /// Selecting ends once goal × over_selection devices wait; once `goal` wait and have waited two seconds, or
-/// are all that there are; or once `minimum` wait and the time for selection is over. Which of the waiting
-/// devices are chosen depends on the seed and on who waits, not on their order. Places that are free then go
+/// are all that there are; or once `minimum` wait and the time for selection is over. Sampled by who took
+/// part least recently, a round gives those two seconds to all. Which of the waiting devices are chosen
+/// depends on the plan's sampling, the seed and who waits, not on their order. Places that are free then go
 /// to those who ask later.
 /// Training ends with `goal` accepted updates; with at least `minimum` when nobody in the cohort is left to
 /// wait for, or at the deadline. With fewer at the deadline the round is abandoned. A clock that is set back
@@ -139,6 +140,7 @@ class Round {
   /// Since when the goal waits, as far as it does.
   void look_for_goal(Timestamp now);
   bool can_begin(Timestamp now) const;
+  std::vector<std::string> choose(std::vector<std::string> candidates, std::size_t count) const;
   void begin(Timestamp now, RoundActions& actions);
   void answer_resting(Timestamp now, RoundActions& actions);
   void answer_waiting(Timestamp now, RoundActions& actions);

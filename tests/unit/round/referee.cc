@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace fl::test {
 
@@ -46,7 +47,8 @@ bool Referee::complete() const {
 
 bool Referee::may_begin(Timestamp now) const {
   const std::size_t there = awake(now).size();
-  std::size_t needed = wanted();
+  const bool gathers = plan_.sampling == Sampling::least_recent;
+  std::size_t needed = gathers ? std::numeric_limits<std::size_t>::max() : wanted();
   if (goal_waits_ && now >= *goal_waits_ + seconds(2)) needed = plan_.goal;
   if (crowd_.devices > 0 && there >= crowd_.devices) needed = plan_.goal;
   if (now >= selection_ends_) needed = plan_.minimum;
@@ -164,10 +166,25 @@ void Referee::judge(const BeginTraining& begin, Timestamp now) {
   require(std::includes(candidates.begin(), candidates.end(), cohort.begin(), cohort.end()),
           "a device was chosen that does not wait, or rests");
   require(cohort.size() == std::min(wanted(), candidates.size()), "the cohort has the wrong size");
+  require_least_recent(candidates, {cohort.begin(), cohort.end()});
   require(begin.deadline == now + seconds(plan_.deadline_seconds), "the deadline is wrong");
   phase_ = RoundPhase::training;
   deadline_ = begin.deadline;
   for (const std::string& device : cohort) members_[device] = State::working;
+}
+
+/// Nobody was chosen who took part after somebody that was not.
+void Referee::require_least_recent(const std::set<std::string>& candidates,
+                                   const std::set<std::string>& chosen) const {
+  if (plan_.sampling != Sampling::least_recent) return;
+  const auto when = [&](const std::string& device) {
+    return took_part_.at(device).value_or(Timestamp::min());
+  };
+  for (const std::string& device : candidates) {
+    for (const std::string& other : chosen) {
+      require(chosen.contains(device) || when(device) >= when(other), other + " was chosen over " + device);
+    }
+  }
 }
 
 void Referee::answer(const std::string& device) {

@@ -53,6 +53,8 @@ class Referee {
   void judge(const server::Later& later, Timestamp now);
   void judge(const server::Aggregate& aggregate, Timestamp now);
   void judge(const server::Abandon& abandon, Timestamp now);
+  void require_least_recent(const std::set<std::string>& candidates,
+                            const std::set<std::string>& chosen) const;
   void compare_absent(const server::Round& round) const;
   void require_answers(std::size_t joined, Timestamp now) const;
   void finish(const std::string& device, State state, const server::RoundActions& actions);

@@ -63,7 +63,8 @@ std::string text(const Scenario& scenario) {
   const RoundPlan& plan = scenario.plan;
   all << "goal " << plan.goal << ", minimum " << plan.minimum << ", over-selection " << plan.over_selection
       << ", selection " << plan.selection_seconds << " s, deadline " << plan.deadline_seconds
-      << " s, period " << plan.min_period_seconds << " s, " << scenario.subscribed << " subscribed";
+      << " s, period " << plan.min_period_seconds << " s, " << scenario.subscribed << " subscribed, "
+      << name(plan.sampling);
   for (const Event& event : scenario.events) all << "; " << text(event);
   return all.str();
 }
@@ -96,6 +97,7 @@ Scenario random_scenario(std::uint64_t seed) {
   plan.selection_seconds = static_cast<std::uint32_t>(random.below(3) * 10);
   plan.deadline_seconds = static_cast<std::uint32_t>(20 + random.below(60));
   plan.min_period_seconds = static_cast<std::uint32_t>(random.below(3) * 40);
+  if (random.below(3) == 0) plan.sampling = Sampling::least_recent;
   constexpr std::array<std::size_t, 5> subscribed{0, 1, 3, strangers, 5'000};
   scenario.subscribed = subscribed.at(random.below(subscribed.size()));
   const std::uint64_t length = 1 + random.below(80);

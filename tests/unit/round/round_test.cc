@@ -243,6 +243,34 @@ TEST_CASE("a device that left before the two seconds does not count for the goal
   CHECK(offered(round.time_passed(after(4))) == std::vector<std::string>{"a", "c"});
 }
 
+TEST_CASE("a round sampled by who took part least recently gathers and then takes those") {
+  RoundPlan plan = plan_of(2, 1);
+  plan.sampling = Sampling::least_recent;
+  Round round(1, plan, start);
+  round.device_arrived("a", after(-10));
+  round.device_arrived("b", after(-20));
+  CHECK(round.time_passed(start).empty());
+  round.device_arrived("c");
+  round.device_arrived("d", after(-30));
+  CHECK(offered(round.time_passed(after(2))) == std::vector<std::string>{"c", "d"});
+
+  Round small(1, plan, start);
+  small.crowd_is({2, {}});
+  small.device_arrived("a", after(-10));
+  small.device_arrived("b", after(-20));
+  CHECK(offered(small.time_passed(start)).size() == 2);
+}
+
+TEST_CASE("of newcomers who join not the first by name are taken but as the seed says") {
+  std::set<std::string> joined;
+  for (std::uint64_t number = 1; number <= 40; ++number) {
+    Round round = Round::resume(number, plan_of(2, 2), start, {"m"}, {"m"}, {});
+    for (const char* device : {"a", "b", "c", "d"}) round.device_arrived(device);
+    for (const std::string& device : offered(round.time_passed(after(1)))) joined.insert(device);
+  }
+  CHECK(joined == std::set<std::string>{"a", "b", "c", "d"});
+}
+
 TEST_CASE("a device that took part rests for the period and is told when it is over") {
   RoundPlan plan = plan_of(2, 2);
   plan.min_period_seconds = 3'600;

@@ -37,7 +37,8 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
                                "--train.schedule-period",  "9",    "--round.goal",          "7",
                                "--round.over-selection",   "1.5",  "--round.seed",          "42",
                                "--round.server-beta1",     "0.8",  "--round.durability",    "relaxed",
-                               "--round.server-attackers", "3",    "--round.min-period-seconds", "600"});
+                               "--round.server-attackers", "3",    "--round.min-period-seconds", "600",
+                               "--round.sampling", "least_recent"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
   CHECK(plan.training.batch_size == 32);
@@ -47,13 +48,14 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK(plan.round.over_selection == 1.5);
   CHECK(plan.round.seed == 42);
   CHECK(plan.round.min_period_seconds == 600);
+  CHECK(plan.round.sampling == Sampling::least_recent);
   CHECK(plan.round.durability == Durability::relaxed);
   CHECK(plan.round.server_beta1 == 0.8);
   CHECK_FALSE(plan.round.server_beta2);
   CHECK(plan.round.server_attackers == 3);
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 42);
+  CHECK(options.all().size() == 43);
 }
 
 TEST_CASE("what is not given follows from what is") {
@@ -73,5 +75,6 @@ TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
   CHECK(
       contains(refusal({"--round.server-kept", "1.5"}), "--round.server-kept: '1.5' is not a whole number"));
   CHECK(contains(refusal({"--round.server-trim", "0.5"}), "--round.server-trim is 0.5, it must be above 0"));
+  CHECK(contains(refusal({"--round.sampling", "fair"}), "uniform, least_recent"));
   CHECK(contains(refusal({"--round.goal", "many"}), "'many' is not a whole number"));
 }
