@@ -32,7 +32,7 @@ struct Announcement {
   Digest hash;
   std::uint64_t length = 0;
   bool encoding_is_known = true;  ///< Else the record's stands for none.
-  ParticipantRecord record;  ///< What the ledger keeps of it.
+  ParticipantRecord record;       ///< What the ledger keeps of it.
 };
 
 /// What an aggregation rule goes by.

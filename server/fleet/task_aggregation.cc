@@ -114,8 +114,7 @@ asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
   auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash},
                   given = std::move(updates)]() mutable { return next_version(sum, base, std::move(given)); };
   const RoundResult next = co_await net::run_on(parts_.workers.get_executor(), std::move(average));
-  co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now(),
-                                            endings());
+  co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now(), endings());
 }
 
 RoundResult TaskRunner::next_version(const ExactFold& sum, const BaseVersion& base,

@@ -83,9 +83,8 @@ void TaskRunner::stop() {
 }
 
 bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
-  const auto open = std::find_if(rounds.begin(), rounds.end(), [](const RoundRecord& round) {
-    return round.state == RoundState::open;
-  });
+  const auto open = std::find_if(rounds.begin(), rounds.end(),
+                                 [](const RoundRecord& round) { return round.state == RoundState::open; });
   if (open == rounds.end()) return false;
   std::set<std::string> cohort;
   std::set<std::string> accepted;

@@ -137,6 +137,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   void act(const Later& later);
   void act(const Aggregate& aggregate);
   void act(const Abandon& abandon);
+  /// Whether an update would count of which nothing is known but what its device says of it.
+  Verdict judge_what_is_said(const Announcement& update) const;
   /// Records that the round waits for the device no longer, and why.
   void refuse(Announcement update, const std::string& reason,
               ParticipantState state = ParticipantState::refused);
@@ -176,7 +178,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   std::unique_ptr<Strategy> strategy_;
   VersionRecord latest_;
   TaskHistory history_;
-  std::map<std::string, Timestamp> took_part_;  ///< By device, as the ledger has it; empty where the plan does not ask.
+  std::map<std::string, Timestamp>
+      took_part_;  ///< By device, as the ledger has it; empty where the plan does not ask.
   std::unique_ptr<Round> round_;
   double quantum_ = 0.0;  ///< Of the open round.
   Timestamp round_began_{};

@@ -82,7 +82,6 @@ Verdict TaskRunner::announced(const Announcement& update) {
 
 Verdict TaskRunner::judge(const Announcement& update) const {
   using wire::Outcome;
-  const RoundPlan& plan = task_.plan.round;
   if (recovering_) return {Outcome::server_failure, disk_trouble};
   if (update.round != round_->number()) {
     return {Outcome::round_closed, "round " + std::to_string(update.round) + " is over"};
@@ -100,6 +99,12 @@ Verdict TaskRunner::judge(const Announcement& update) const {
   if (update.version != latest_.version) {
     return {Outcome::stale_version, "the round trains from version " + std::to_string(latest_.version)};
   }
+  return judge_what_is_said(update);
+}
+
+Verdict TaskRunner::judge_what_is_said(const Announcement& update) const {
+  using wire::Outcome;
+  const RoundPlan& plan = task_.plan.round;
   if (update.layout_hash != layout_hash_) return {Outcome::wrong_layout, "the layout is not the task's"};
   if (!update.encoding_is_known) {
     return {Outcome::wrong_encoding, "this server does not know the update's encoding"};

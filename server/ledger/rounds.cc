@@ -146,11 +146,12 @@ std::vector<RoundRecord> Ledger::rounds(const std::string& task) const {
 }
 
 std::vector<ParticipantRecord> Ledger::participants(const std::string& task, std::uint64_t round) const {
-  return database_->list(read_participant,
-                         "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, "
-                         "steps, train_loss, test_examples, test_loss, test_accuracy, ending FROM participants "
-                         "WHERE task = ? AND round = ? ORDER BY device",
-                         task, round);
+  return database_->list(
+      read_participant,
+      "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, "
+      "steps, train_loss, test_examples, test_loss, test_accuracy, ending FROM participants "
+      "WHERE task = ? AND round = ? ORDER BY device",
+      task, round);
 }
 
 void Ledger::begin_round(const RoundRecord& round, const std::vector<std::string>& cohort) {

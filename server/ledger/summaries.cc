@@ -44,8 +44,10 @@ void add_accepted(SQLite::Database& connection, RoundSummary& summary) {
 
 void add_endings(SQLite::Database& connection, RoundSummary& summary) {
   const std::map<std::string_view, std::uint32_t*> counts = {
-      {name(ParticipantState::refused), &summary.refused},  {name(ParticipantState::declined), &summary.declined},
-      {name(ParticipantState::late), &summary.late},        {name(ParticipantState::dropped), &summary.dropped},
+      {name(ParticipantState::refused), &summary.refused},
+      {name(ParticipantState::declined), &summary.declined},
+      {name(ParticipantState::late), &summary.late},
+      {name(ParticipantState::dropped), &summary.dropped},
       {name(ParticipantState::surplus), &summary.surplus}};
   Query row(connection,
             "SELECT CASE ending WHEN '' THEN state ELSE ending END AS became, count(*) FROM participants "

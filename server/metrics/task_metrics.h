@@ -45,8 +45,8 @@ class TaskMetrics {
   void aggregation_took(Seconds time);
   /// From the choice of the cohort to the round's end.
   void round_ended(bool committed, Seconds time);
-  /// Of a round that ended: how many devices this became of, one of accepted, refused, declined, late, dropped
-  /// and surplus.
+  /// Of a round that ended: how many devices this became of, one of accepted, refused, declined, late,
+  /// dropped and surplus.
   void devices_ended(std::string_view became, std::size_t count);
   void set(const TaskFigures& figures);
 

@@ -221,9 +221,9 @@ void Round::answer_resting(Timestamp now, RoundActions& actions) {
   std::erase_if(waiting_, [&](const std::string& device) {
     const Milliseconds rest = rest_of(device, now);
     if (rest == Milliseconds(0)) return false;
-    actions.emplace_back(Later{
-        device, std::max(rest, shortest_retry),
-        "a device takes part once in " + std::to_string(plan_.min_period_seconds) + " s", true});
+    actions.emplace_back(
+        Later{device, std::max(rest, shortest_retry),
+              "a device takes part once in " + std::to_string(plan_.min_period_seconds) + " s", true});
     return true;
   });
 }

@@ -12,12 +12,13 @@ std::vector<std::string> select_cohort(std::vector<std::string> candidates, std:
   std::sort(candidates.begin(), candidates.end());
   Random(seed).shuffle(candidates);
   if (sampling == Sampling::least_recent) {
-    const auto when = [&took_part](const std::string& device) {
+    std::multimap<Timestamp, std::string> by_time;  // those of the same time in their order
+    for (const std::string& device : candidates) {
       const auto found = took_part.find(device);
-      return found == took_part.end() ? Timestamp::min() : found->second;
-    };
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [&when](const auto& a, const auto& b) { return when(a) < when(b); });
+      by_time.emplace(found == took_part.end() ? Timestamp::min() : found->second, device);
+    }
+    candidates.clear();
+    for (const auto& [time, device] : by_time) candidates.push_back(device);
   }
   candidates.resize(std::min(count, candidates.size()));
   std::sort(candidates.begin(), candidates.end());

@@ -30,7 +30,6 @@ TEST_CASE("a device took part when its last update was accepted that is in a ver
   ledger.begin_round(sample_round(3, 2), {"a", "b", "c"});
   ledger.record_updates("har", 3, {first, second});
   ledger.commit_round("har", 3, at(1200), sample_version(3, 3));
-  CHECK(ledger.participations("har") ==
-        std::map<std::string, Timestamp>{{"a", at(1001)}, {"b", at(1000)}});
+  CHECK(ledger.participations("har") == std::map<std::string, Timestamp>{{"a", at(1001)}, {"b", at(1000)}});
   CHECK(ledger.participations("another").empty());
 }

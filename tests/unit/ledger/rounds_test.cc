@@ -165,9 +165,8 @@ TEST_CASE("a round's end records what became of those who sent no update and of 
   ParticipantRecord declined = refused_update("b", "no power");
   declined.state = ParticipantState::declined;
   ledger.record_updates("har", 1, {accepted_update("a"), declined});
-  const Endings endings = {{"a", ParticipantState::late},
-                           {"b", ParticipantState::dropped},
-                           {"c", ParticipantState::surplus}};
+  const Endings endings = {
+      {"a", ParticipantState::late}, {"b", ParticipantState::dropped}, {"c", ParticipantState::surplus}};
   ledger.commit_round("har", 1, at(900), sample_version(2, 1), endings);
   const std::vector<ParticipantRecord> participants = ledger.participants("har", 1);
   REQUIRE(participants.size() == 3);

@@ -109,8 +109,7 @@ class BusyServer {
   void offered(std::size_t device) {
     working_.insert(device);
     if (random_.below(20) == 0) return;
-    events_.push({now_ + Milliseconds(10'000 + random_.below(20'000)), device, true,
-                  questions_[device]});
+    events_.push({now_ + Milliseconds(10'000 + random_.below(20'000)), device, true, questions_[device]});
   }
 
   void commit() {
@@ -175,7 +174,8 @@ TEST_CASE("each device has one moment in each window wherever in it the device i
   for (std::uint64_t device = 0; device < 200; ++device) {
     const Timestamp moment = begins + window + crowd_retry(crowd, 130, device, begins + window);
     Timestamp told = begins + window;
-    for (; told + std::chrono::seconds(1) <= moment && told < begins + 2 * window; told += Milliseconds(777)) {
+    for (; told + std::chrono::seconds(1) <= moment && told < begins + 2 * window;
+         told += Milliseconds(777)) {
       REQUIRE(told + crowd_retry(crowd, 130, device, told) == moment);
     }
     const Timestamp after_it = moment + crowd_retry(crowd, 130, device, moment);

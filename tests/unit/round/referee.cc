@@ -177,14 +177,14 @@ void Referee::judge(const BeginTraining& begin, Timestamp now) {
 void Referee::require_least_recent(const std::set<std::string>& candidates,
                                    const std::set<std::string>& chosen) const {
   if (plan_.sampling != Sampling::least_recent) return;
-  const auto when = [&](const std::string& device) {
-    return took_part_.at(device).value_or(Timestamp::min());
-  };
+  Timestamp last_chosen = Timestamp::min();
+  Timestamp first_left = Timestamp::max();
   for (const std::string& device : candidates) {
-    for (const std::string& other : chosen) {
-      require(chosen.contains(device) || when(device) >= when(other), other + " was chosen over " + device);
-    }
+    const Timestamp when = took_part_.at(device).value_or(Timestamp::min());
+    if (chosen.contains(device)) last_chosen = std::max(last_chosen, when);
+    if (!chosen.contains(device)) first_left = std::min(first_left, when);
   }
+  require(last_chosen <= first_left, "a device was chosen over one that took part longer ago");
 }
 
 void Referee::answer(const std::string& device) {

@@ -18,7 +18,7 @@ namespace {
 constexpr Timestamp start{std::chrono::hours(1'000'000)};
 constexpr std::uint32_t longest_pause = 600;    // seconds
 constexpr std::uint32_t longest_retry = 2'049;  // seconds, in a crowd
-constexpr std::size_t strangers = 8;  // devices a, b, c... that do what they like
+constexpr std::size_t strangers = 8;            // devices a, b, c... that do what they like
 
 struct Event {
   enum class Kind : std::uint8_t { arrives, leaves, reports, declines, passes, jumps, restarts, ends, fails };
@@ -62,9 +62,8 @@ std::string text(const Scenario& scenario) {
   std::ostringstream all;
   const RoundPlan& plan = scenario.plan;
   all << "goal " << plan.goal << ", minimum " << plan.minimum << ", over-selection " << plan.over_selection
-      << ", selection " << plan.selection_seconds << " s, deadline " << plan.deadline_seconds
-      << " s, period " << plan.min_period_seconds << " s, " << scenario.subscribed << " subscribed, "
-      << name(plan.sampling);
+      << ", selection " << plan.selection_seconds << " s, deadline " << plan.deadline_seconds << " s, period "
+      << plan.min_period_seconds << " s, " << scenario.subscribed << " subscribed, " << name(plan.sampling);
   for (const Event& event : scenario.events) all << "; " << text(event);
   return all.str();
 }
@@ -239,16 +238,17 @@ class Server {
   std::map<std::string, Milliseconds> answers_;
   std::map<std::string, Timestamp> accepted_at_;
   std::map<std::string, Timestamp> took_part_;  // in a round that was committed
-  std::multiset<std::string> acknowledged_;  // "round/device"
+  std::multiset<std::string> acknowledged_;     // "round/device"
   std::multiset<std::string> ended_;
 };
 
 /// From here on `minimum` devices do as they are told, and nobody else does anything: a version must come
-/// within the time of three rounds, of which the strangers who wait may spoil two, and the pauses before them.
+/// within the time of three rounds, of which the strangers who wait may spoil two, and the pauses before
+/// them.
 void require_progress(Server& server, const RoundPlan& plan) {
   using Kind = Event::Kind;
-  const Milliseconds one_round =
-      std::chrono::seconds(plan.selection_seconds + plan.deadline_seconds + longest_retry + 2 + longest_pause);
+  const Milliseconds one_round = std::chrono::seconds(plan.selection_seconds + plan.deadline_seconds +
+                                                      longest_retry + 2 + longest_pause);
   const Milliseconds latest = server.elapsed() + 3 * one_round;
   const std::size_t commits = server.commits();
   std::map<std::string, Milliseconds> asks_at;  // of the good devices that were not given work yet

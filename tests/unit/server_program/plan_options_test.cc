@@ -32,13 +32,32 @@ TEST_CASE("a plan without options is the default plan") {
 }
 
 TEST_CASE("every key of a plan has an option and options set what they name") {
-  const Plan plan = plan_from({"--train.optimizer",        "adam", "--train.learning-rate", "1e-3",
-                               "--train.batch-size",       "32",   "--train.schedule",      "cosine",
-                               "--train.schedule-period",  "9",    "--round.goal",          "7",
-                               "--round.over-selection",   "1.5",  "--round.seed",          "42",
-                               "--round.server-beta1",     "0.8",  "--round.durability",    "relaxed",
-                               "--round.server-attackers", "3",    "--round.min-period-seconds", "600",
-                               "--round.sampling", "least_recent"});
+  const Plan plan = plan_from({"--train.optimizer",
+                               "adam",
+                               "--train.learning-rate",
+                               "1e-3",
+                               "--train.batch-size",
+                               "32",
+                               "--train.schedule",
+                               "cosine",
+                               "--train.schedule-period",
+                               "9",
+                               "--round.goal",
+                               "7",
+                               "--round.over-selection",
+                               "1.5",
+                               "--round.seed",
+                               "42",
+                               "--round.server-beta1",
+                               "0.8",
+                               "--round.durability",
+                               "relaxed",
+                               "--round.server-attackers",
+                               "3",
+                               "--round.min-period-seconds",
+                               "600",
+                               "--round.sampling",
+                               "least_recent"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
   CHECK(plan.training.batch_size == 32);
