@@ -1,5 +1,7 @@
 #include "server/fleet/handshake_gate.h"
 
+#include <algorithm>
+
 #include <boost/asio/ip/address_v4.hpp>
 #include <boost/asio/ip/address_v6.hpp>
 
@@ -14,13 +16,13 @@ HandshakeGate::Answer HandshakeGate::arrive(const ip::address& address, Moment n
     answer.refused = Refusal::too_fast;
     return answer;
   }
-  const auto own = by_source_.find(source);
-  const bool share_taken = own != by_source_.end() && own->second.size() >= limits_.handshakes_of_an_address;
-  if (share_taken) {
-    answer.makes_way = if_old(*own->second.begin(), now);
+  const std::size_t own = handshakes_of(source);
+  if (own >= limits_.handshakes_of_an_address) {
+    answer.makes_way = if_old(*by_source_.at(source).begin(), now);
     if (!answer.makes_way) answer.refused = Refusal::share_taken;
   } else if (handshakes_.size() >= limits_.handshakes) {
-    answer.makes_way = if_old(handshakes_.begin()->first, now);
+    answer.makes_way = of_crowd(own);
+    if (!answer.makes_way) answer.makes_way = if_old(handshakes_.begin()->first, now);
     if (!answer.makes_way) answer.refused = Refusal::all_taken;
   }
   if (answer.refused) return answer;
@@ -29,6 +31,20 @@ HandshakeGate::Answer HandshakeGate::arrive(const ip::address& address, Moment n
   by_source_[source].insert(answer.id);
   handshakes_.emplace(answer.id, Handshake{source, now});
   return answer;
+}
+
+std::size_t HandshakeGate::handshakes_of(const std::string& source) const {
+  const auto found = by_source_.find(source);
+  return found == by_source_.end() ? 0 : found->second.size();
+}
+
+std::optional<HandshakeGate::Id> HandshakeGate::of_crowd(std::size_t fewer) const {
+  const auto crowd = std::max_element(by_source_.begin(), by_source_.end(), [](const auto& a, const auto& b) {
+    return a.second.size() < b.second.size();
+  });
+  // Otherwise the two would only change places.
+  if (crowd == by_source_.end() || crowd->second.size() <= fewer + 1) return std::nullopt;
+  return *crowd->second.begin();
 }
 
 std::optional<HandshakeGate::Id> HandshakeGate::if_old(Id id, Moment now) const {

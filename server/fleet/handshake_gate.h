@@ -17,8 +17,10 @@ namespace fl::server {
 /// Which connections may begin a handshake: a bounded number at a time, of which one address has a share, and
 /// so many a minute from one address. An IPv6 address counts as its /64, which is what one subscriber has.
 ///
-/// Where there are no more, the handshake that began first makes way, if it has had its time already: those
-/// who are silent are older than those who talk, and so shut nobody out.
+/// Where there are no more, the address with the most of them gives one up, at once, for one with fewer: a
+/// crowd that comes back as soon as it is thrown out takes its places from itself. Where no address has more
+/// than its part, and within an address, the handshake that began first makes way, if it has had its time
+/// already: those who are silent are older than those who talk, and so shut nobody out.
 ///
 /// Pure: told the time. Its memory is bounded, however many addresses there are. One thread at a time.
 class HandshakeGate {
@@ -57,6 +59,9 @@ class HandshakeGate {
     Moment began;
   };
 
+  std::size_t handshakes_of(const std::string& source) const;
+  /// The first of the source that has the most, where these are more than `fewer` and one.
+  std::optional<Id> of_crowd(std::size_t fewer) const;
   /// `id` where it has had its time.
   std::optional<Id> if_old(Id id, Moment now) const;
 

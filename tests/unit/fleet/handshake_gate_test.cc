@@ -78,6 +78,42 @@ TEST_CASE("an address whose share is silent makes way for itself alone") {
   CHECK(answer.makes_way != other);
 }
 
+TEST_CASE("with every handshake taken the address with the most gives up its first for one with fewer") {
+  HandshakeGate gate(small());
+  std::vector<HandshakeGate::Id> most;
+  gate.arrive(address(2), begin);  // the one that began first of all
+  for (int i = 0; i < 4; ++i) most.push_back(gate.arrive(address(1), begin).id);
+  for (int i = 0; i < 2; ++i) gate.arrive(address(2), begin);
+  for (int i = 0; i < 3; ++i) gate.arrive(address(3), begin);
+  CHECK(gate.handshakes() == 10);
+  CHECK(gate.arrive(address(3), begin).refused == Refusal::all_taken);  // it would have as many then
+  CHECK(gate.arrive(address(4), begin).makes_way == most[0]);
+  CHECK(!gate.arrive(address(4), begin).refused);
+  CHECK(gate.arrive(address(4), begin).refused == Refusal::all_taken);
+  CHECK(gate.handshakes() == 10);
+}
+
+TEST_CASE("a crowd that comes back at once holds off no newcomer and ends no handshake of its (I8)") {
+  HandshakeGate::Limits limits = small();
+  limits.handshakes = 100;
+  limits.handshakes_of_an_address = 50;
+  limits.connections_a_minute = 1'000'000'000;
+  HandshakeGate gate(limits);
+  constexpr std::uint32_t crowd_addresses = 20;
+  auto now = begin;
+  for (std::uint32_t i = 0; i < 100; ++i) gate.arrive(address(i % crowd_addresses), now);
+  for (std::uint32_t visit = 0; visit < 1000; ++visit) {
+    const HandshakeGate::Answer newcomer = gate.arrive(address(1000 + visit), now);
+    REQUIRE(!newcomer.refused);
+    for (std::uint32_t i = 0; i < 200; ++i) {  // while the newcomer shakes hands
+      now += 5ms;
+      REQUIRE(gate.arrive(address(i % crowd_addresses), now).makes_way != newcomer.id);
+    }
+    gate.leave(newcomer.id);
+    gate.arrive(address(visit % crowd_addresses), now);
+  }
+}
+
 TEST_CASE("connections from an address are let in at its rate") {
   HandshakeGate::Limits limits = small();
   limits.connections_a_minute = 60;
