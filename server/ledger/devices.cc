@@ -94,6 +94,7 @@ void Ledger::revoke_device(const std::string& device) {
 }
 
 void Ledger::touch_device(const std::string& device, Timestamp now) {
+  const Database::Syncing syncing(*database_, Durability::relaxed);
   database_->change("noting when a device was seen", [&] {
     Query update(database_->connection, "UPDATE devices SET last_seen = ? WHERE id = ?", now, device);
     require_device(update.run(), device);

@@ -49,6 +49,8 @@ class Ledger {
   TokenOutcome enrol(const Digest& secret_hash, DeviceRecord device, Timestamp now);
   void renew_certificate(const std::string& device, const std::string& serial, Timestamp expires);
   void revoke_device(const std::string& device);
+  /// Not synced, so that thousands who come back at once do not each wait for the disk: it may be lost with
+  /// the machine.
   void touch_device(const std::string& device, Timestamp now);
   std::optional<DeviceRecord> device(const std::string& id) const;
   std::vector<DeviceRecord> devices() const;
