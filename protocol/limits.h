@@ -41,6 +41,8 @@ inline constexpr std::chrono::seconds hello_time{10};
 inline constexpr std::chrono::seconds frame_time{30};
 /// For an answer that needs no training.
 inline constexpr std::chrono::seconds reply_time{60};
+/// For which a device that comes back is known by the ticket of the connection before.
+inline constexpr std::chrono::hours ticket_time{24};
 /// Something must come this often; each side sends KeepAlive at a third of it.
 inline constexpr std::chrono::seconds idle_time{90};
 /// For an update of so many bytes to come, at 8 KiB a second and slower at no time for long.

@@ -16,6 +16,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "client/agent/agenda.h"
+#include "client/agent/credentials.h"
 #include "client/agent/describe.h"
 #include "client/agent/outbox.h"
 #include "client/agent/session.h"
@@ -44,7 +45,10 @@ Error as_error(const std::exception_ptr& failure) {
 /// What an agent needs while it runs. The threads of `workers` end before anything they work with.
 struct Machinery {
   Machinery(const AgentParts& with, bool trains)
-      : parts(with), agenda(trains), trainer(parts, agenda, context, workers, [this] {
+      : parts(with),
+        credentials(parts.home),
+        agenda(trains),
+        trainer(parts, agenda, context, workers, [this] {
           if (session) session->wake();
         }) {}
   ~Machinery() {
@@ -54,11 +58,12 @@ struct Machinery {
   }
 
   std::unique_ptr<Session> make_session(Session::Purpose purpose) {
-    return std::make_unique<Session>(Session::Context{parts, agenda, trainer, workers, stop.get_token()},
-                                     purpose);
+    return std::make_unique<Session>(
+        Session::Context{parts, credentials, agenda, trainer, workers, stop.get_token()}, purpose);
   }
 
   const AgentParts& parts;
+  Credentials credentials;
   asio::io_context context{1};
   std::stop_source stop;
   asio::thread_pool workers{worker_threads};

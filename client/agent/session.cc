@@ -78,11 +78,9 @@ awaitable<void> Session::run() {
 
 awaitable<void> Session::connect() {
   const DeviceHome& home = context_.parts.home;
-  const net::Identity identity = home.identity();
-  renew_at_ = net::renewal_time(identity.certificate);
-  auto connection = co_await net::Connection::connect(home.settings().server,
-                                                      net::TlsContext::for_device(identity, home.authority()),
-                                                      limits::handshake_time);
+  const net::TlsContext& tls = context_.credentials.tls();
+  renew_at_ = context_.credentials.renew_at();
+  auto connection = co_await net::Connection::connect(home.settings().server, tls, limits::handshake_time);
   connection->set_limits(limits::message_bytes, 0);
   co_await connection->write_message(hello_message(), limits::frame_time);
   const wire::Welcome& welcome = welcome_in(*co_await connection->read_message(limits::hello_time));

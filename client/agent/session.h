@@ -12,6 +12,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "client/agent/agenda.h"
+#include "client/agent/credentials.h"
 #include "client/agent/link.h"
 #include "client/agent/parts.h"
 #include "client/agent/trainer.h"
@@ -32,6 +33,7 @@ class Session {
 
   struct Context {
     const AgentParts& parts;
+    Credentials& credentials;
     Agenda& agenda;
     Trainer& trainer;
     boost::asio::thread_pool& workers;

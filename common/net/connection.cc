@@ -297,6 +297,10 @@ std::string_view Connection::alpn() const {
   return state_->stream.alpn();
 }
 
+bool Connection::resumed() const {
+  return state_->stream.resumed();
+}
+
 const std::optional<Certificate>& Connection::peer_certificate() const {
   return state_->certificate;
 }

@@ -55,6 +55,8 @@ class Connection {
 
   /// The protocol agreed on: alpn_device or alpn_enrolment.
   std::string_view alpn() const;
+  /// Whether the device was known by a ticket: see TlsContext.
+  bool resumed() const;
   /// The other side's verified certificate; a device that enrols has none.
   const std::optional<Certificate>& peer_certificate() const;
   /// The verified chain's authority, as the other side sent it; for a device that enrols and keeps it.

@@ -25,6 +25,7 @@ using BioPtr = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using BignumPtr = std::unique_ptr<BIGNUM, Freed<BN_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
 using RequestPtr = std::unique_ptr<X509_REQ, Freed<X509_REQ_free>>;
+using SessionPtr = std::unique_ptr<SSL_SESSION, Freed<SSL_SESSION_free>>;
 using SslPtr = std::unique_ptr<SSL, Freed<SSL_free>>;
 using X509Ptr = std::unique_ptr<X509, Freed<X509_free>>;
 

@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/net/openssl.h"
+#include "common/net/resumption.h"
 #include "protocol/limits.h"
 
 namespace fl::net {
@@ -31,7 +32,7 @@ ContextPtr new_context(const SSL_METHOD* method) {
               SSL_CTX_set_max_proto_version(native, TLS1_3_VERSION) == 1 &&
               SSL_CTX_set1_groups_list(native, "X25519:P-256") == 1,
           "choosing TLS 1.3");
-  SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(native, 0);
   SSL_CTX_set_mode(
@@ -89,8 +90,11 @@ int select_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* chose
       if (std::memcmp(offered + at + 1, ours.data(), ours.size()) != 0) continue;
       *chosen = offered + at + 1;
       *chosen_size = offered[at];
-      if (ours == alpn_device)
+      if (ours == alpn_device) {
         SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+      } else {
+        SSL_set_num_tickets(ssl, 0);  // who enrols has nothing to be known by
+      }
       return SSL_TLSEXT_ERR_OK;
     }
   }
@@ -135,6 +139,7 @@ TlsContext TlsContext::for_server(const Identity& server, const Certificate& aut
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_client_hello_cb(context.get(), greet, nullptr);
   SSL_CTX_set_alpn_select_cb(context.get(), select_protocol, nullptr);
+  give_tickets(context.get());
   return {std::move(context), true, {}};
 }
 
@@ -144,7 +149,13 @@ TlsContext TlsContext::for_device(const Identity& device, const Certificate& aut
   believe(context.get(), authority);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   ask_for(context.get(), alpn_device);
-  return {std::move(context), false, alpn_device};
+  TlsContext made(std::move(context), false, alpn_device);
+  made.newest_ = std::make_shared<NewestSession>(made.native());
+  return made;
+}
+
+void TlsContext::show_ticket(ssl_st* connection) const {
+  if (newest_) newest_->use(connection);
 }
 
 TlsContext TlsContext::for_enrolment(const Digest& authority_fingerprint) {

@@ -16,6 +16,7 @@ TlsStream::TlsStream(const TlsContext& tls, int descriptor, std::string peer)
     SSL_set_accept_state(ssl_.get());
   } else {
     SSL_set_connect_state(ssl_.get());
+    tls.show_ticket(ssl_.get());
   }
 }
 
@@ -125,6 +126,10 @@ std::optional<Certificate> TlsStream::peer_certificate() const {
   X509* const certificate = SSL_get0_peer_certificate(ssl_.get());
   if (certificate == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return std::nullopt;
   return Certificate::share(certificate);
+}
+
+bool TlsStream::resumed() const {
+  return SSL_session_reused(ssl_.get()) == 1;
 }
 
 std::optional<Certificate> TlsStream::peer_authority() const {

@@ -43,6 +43,7 @@ class TlsStream {
 
   /// After the handshake: see Connection.
   std::string_view alpn() const { return alpn_; }
+  bool resumed() const;
   std::optional<Certificate> peer_certificate() const;
   std::optional<Certificate> peer_authority() const;
 

@@ -172,7 +172,7 @@ Task<> Peer::bring(const PublishedVersion& version, int parts) {
 }
 
 FakeServer::FakeServer(const Federation& federation, std::vector<Script> scripts)
-    : federation_(federation),
+    : tls_(net::TlsContext::for_server(federation.server, federation.authority.certificate)),
       scripts_(scripts.begin(), scripts.end()),
       acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)),
       endpoint_{"127.0.0.1", acceptor_.local_endpoint().port()},
@@ -199,9 +199,7 @@ Task<> FakeServer::listen() {
 Task<> FakeServer::play(tcp::socket socket, Script script) {
   std::exception_ptr failure;
   try {
-    const net::TlsContext tls =
-        net::TlsContext::for_server(federation_.server, federation_.authority.certificate);
-    Peer peer(co_await net::Connection::accept(std::move(socket), tls, patience));
+    Peer peer(co_await net::Connection::accept(std::move(socket), tls_, patience));
     co_await script(peer);
   } catch (...) {
     failure = std::current_exception();

@@ -126,7 +126,7 @@ class FakeServer {
   Task<> listen();
   Task<> play(boost::asio::ip::tcp::socket socket, Script script);
 
-  const Federation& federation_;
+  const net::TlsContext tls_;
   std::deque<Script> scripts_;
   boost::asio::io_context context_{1};
   boost::asio::ip::tcp::acceptor acceptor_;

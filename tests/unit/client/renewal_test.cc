@@ -65,6 +65,7 @@ TEST_CASE("a certificate is renewed after half of its life and the new one used 
                                  },
                                  [&](Peer& peer) -> Task<> {
                                    CHECK(peer.connection().peer_certificate()->serial() == serial);
+                                   CHECK_FALSE(peer.connection().resumed());
                                    co_await peer.begin(0);
                                  }});
   Renewing renewing(federation, server);

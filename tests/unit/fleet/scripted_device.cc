@@ -51,8 +51,8 @@ ScriptedDevice::ScriptedDevice(net::Identity identity, net::Certificate authorit
       authority_(std::move(authority)) {}
 
 void ScriptedDevice::connect(std::uint16_t port, bool hello) {
-  const net::TlsContext tls = net::TlsContext::for_device(identity_.value(), authority_.value());
-  connection_ = run(net::Connection::connect({"127.0.0.1", port}, tls, step_limit));
+  if (!tls_) tls_ = net::TlsContext::for_device(identity_.value(), authority_.value());
+  connection_ = run(net::Connection::connect({"127.0.0.1", port}, *tls_, step_limit));
   connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
   if (!hello) return;
   send(wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {

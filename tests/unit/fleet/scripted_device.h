@@ -39,6 +39,8 @@ class ScriptedDevice {
   /// Connects, and says hello unless told not to.
   void connect(std::uint16_t port, bool hello = true);
   void disconnect() { connection_.reset(); }
+  /// Whether the server knew it by a ticket.
+  bool resumed() const { return connection_->resumed(); }
 
   void send(flatbuffers::DetachedBuffer message);
   void send_chunk(ByteView bytes);
@@ -94,6 +96,7 @@ class ScriptedDevice {
   std::string id_;
   std::optional<net::Identity> identity_;
   std::optional<net::Certificate> authority_;
+  std::optional<net::TlsContext> tls_;
   std::unique_ptr<net::Connection> connection_;
   std::vector<std::byte> message_;
 };

@@ -250,24 +250,6 @@ TEST_CASE("a key that is not the certificate's makes no context (I9)") {
              ErrorCode::invalid_argument, "device-1"));
 }
 
-TEST_CASE("a server gives no ticket by which a certificate could go unseen the next time") {
-  Loopback loopback;
-  const Fleet fleet;
-  RawTls raw(loopback, {.identity = &fleet.device});
-  static int tickets;  // OpenSSL's callback has no other place to count
-  tickets = 0;
-  SSL_CTX_sess_set_new_cb(raw.context(), [](SSL*, SSL_SESSION*) {
-    ++tickets;
-    return 0;
-  });
-  loopback.run([&]() -> Task<> { co_await loopback.accept(fleet.server_context()); },
-               [&]() -> Task<> {
-                 CHECK(co_await raw.handshake());
-                 co_await raw.read_to_end();
-               });
-  CHECK(tickets == 0);
-}
-
 TEST_CASE("a peer that is silent or slow in the handshake is given up at the limit (I8)") {
   Loopback loopback;
   const Fleet fleet;
