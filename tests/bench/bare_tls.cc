@@ -1,12 +1,32 @@
 #include "tests/bench/bare_tls.h"
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 namespace fl::bench {
 
 namespace ip = boost::asio::ip;
+
+namespace {
+
+constexpr std::array<unsigned char, 5> alpn{4, 'f', 'l', '/', '1'};
+
+void shake_hands(SSL* device, SSL* server) {
+  SSL_set_alpn_protos(device, alpn.data(), static_cast<unsigned>(alpn.size()));
+  SSL_set_connect_state(device);
+  SSL_set_accept_state(server);
+  bool ready = false;
+  for (int i = 0; !ready; ++i) {
+    ready = SSL_do_handshake(device) == 1;
+    ready = SSL_do_handshake(server) == 1 && ready;
+    if (i > 1'000'000) throw std::runtime_error("the bare handshake came to no end");
+  }
+}
+
+}  // namespace
 
 BareTls::BareTls(const test::Fleet& fleet)
     : server_(fleet.server_context()), device_(fleet.device_context()) {
@@ -15,18 +35,32 @@ BareTls::BareTls(const test::Fleet& fleet)
   acceptor.accept(far_);
   sender_ = over(device_, near_);
   receiver_ = over(server_, far_);
-  SSL_set_alpn_protos(sender_.get(),
-                      reinterpret_cast<const unsigned char*>("\x04"
-                                                             "fl/1"),
-                      5);
-  SSL_set_connect_state(sender_.get());
-  SSL_set_accept_state(receiver_.get());
-  bool ready = false;
-  for (int i = 0; !ready; ++i) {
-    ready = SSL_do_handshake(sender_.get()) == 1;
-    ready = SSL_do_handshake(receiver_.get()) == 1 && ready;
-    if (i > 1'000'000) throw std::runtime_error("the bare handshake came to no end");
+  shake_hands(sender_.get(), receiver_.get());
+}
+
+double bare_handshakes_a_second(const test::Fleet& fleet, std::size_t count) {
+  const net::TlsContext server = fleet.server_context();
+  const net::TlsContext device = fleet.device_context();
+  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t each = count / threads;
+  const auto shake = [&] {
+    boost::asio::io_context context;
+    ip::tcp::acceptor acceptor(context, {ip::address_v4::loopback(), 0});
+    for (std::size_t i = 0; i < each; ++i) {
+      ip::tcp::socket near(context);
+      near.connect(acceptor.local_endpoint());
+      ip::tcp::socket far = acceptor.accept();
+      shake_hands(BareTls::over(device, near).get(), BareTls::over(server, far).get());
+    }
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  {
+    std::vector<std::jthread> others(threads - 1);
+    for (std::jthread& other : others) other = std::jthread(shake);
+    shake();
   }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
+  return static_cast<double>(each * threads) / seconds.count();
 }
 
 void BareTls::send(ByteView chunk, std::size_t total) {

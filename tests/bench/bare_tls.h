@@ -12,11 +12,24 @@
 
 namespace fl::bench {
 
+/// How many whole handshakes a second OpenSSL alone makes, of `count` over loopback, each with both its ends
+/// on one thread, on every core: the same keys and contexts as those of a net::Connection. What devices
+/// cannot connect faster than where they share a machine with their server.
+double bare_handshakes_a_second(const test::Fleet& fleet, std::size_t count);
+
 /// Both ends of a TLS connection over loopback with nothing but OpenSSL: the same keys, ciphers and chunks as
 /// a net::Connection. What a transfer cannot be faster than.
 class BareTls {
  public:
   explicit BareTls(const test::Fleet& fleet);
+
+  struct Free {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+  using Ssl = std::unique_ptr<SSL, Free>;
+
+  /// One end over a connected socket, which is not blocking from then on.
+  static Ssl over(const net::TlsContext& tls, boost::asio::ip::tcp::socket& socket);
 
   /// Sends `chunk` until `total` bytes have arrived, both ends on this thread.
   void send(ByteView chunk, std::size_t total);
@@ -24,12 +37,6 @@ class BareTls {
   void send_across_threads(ByteView chunk, std::size_t total);
 
  private:
-  struct Free {
-    void operator()(SSL* ssl) const { SSL_free(ssl); }
-  };
-  using Ssl = std::unique_ptr<SSL, Free>;
-
-  static Ssl over(const net::TlsContext& tls, boost::asio::ip::tcp::socket& socket);
   std::size_t receive();
 
   boost::asio::io_context context_;

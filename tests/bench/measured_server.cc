@@ -1,7 +1,7 @@
 #include "tests/bench/measured_server.h"
 
-#include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 
 #include <boost/asio/io_context.hpp>
@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/program/progress.h"
 #include "server/home/server_home.h"
 #include "server/registry/registry.h"
 #include "tests/unit/model/sample_contract.h"
@@ -54,32 +55,57 @@ net::Identity enrolled_device(server::Ledger& ledger, const net::Identity& autho
   record.certificate_serial = device.certificate.serial();
   record.enrolled = now;
   record.certificate_expires = now + validity.lifetime;
+  record.last_seen = now;
   const Digest token = sha256(as_bytes(id));
   ledger.add_token(token, id, now + 1h);
   ledger.enrol(token, record, now);
   return device;
 }
 
+/// Where what is synced thousands of times costs nothing.
+std::filesystem::path folder_without_disk() {
+  const std::filesystem::path memory = "/dev/shm";
+  return std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
+}
+
+/// Enrols them in a copy of the ledger, which then takes its place.
+std::vector<net::Identity> enrol_devices(const server::ServerHome& home, std::uint32_t count) {
+  const test::TemporaryFolder folder(folder_without_disk());
+  const std::filesystem::path draft = folder / "ledger.db";
+  server::Ledger::copy(home.ledger_path(), draft);
+  std::vector<net::Identity> devices;
+  {
+    server::Ledger ledger(draft);
+    const net::Identity authority = home.authority();
+    program::Progress progress("  enrolling " + std::to_string(count) + " devices");
+    for (std::uint32_t i = 0; i < count; ++i) {
+      devices.push_back(enrolled_device(ledger, authority, "echo-" + std::to_string(i)));
+      progress.update(i, count);
+    }
+  }
+  for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(home.ledger_path().string() + part);
+  server::Ledger::copy(draft, home.ledger_path());
+  return devices;
+}
+
 }  // namespace
 
-EchoFleet MeasuredServer::make_home(std::uint64_t parameters, const RoundPlan& plan) {
+EchoFleet MeasuredServer::make_home(std::uint64_t parameters, const RoundPlan& plan, std::uint32_t devices) {
   server::ServerConfig config;
   config.listen = {"127.0.0.1", free_port()};
   config.log_level = "warn";
+  config.max_connections = std::max(config.max_connections, devices);
+  config.address_connections_per_minute = 1'000'000;
   const auto home = server::ServerHome::create(folder_ / "server", config, SystemClock().now());
   Layout layout;
   layout.add("weight", Datatype::fp32, {static_cast<std::int64_t>(parameters)}, Role::trained);
   add_task(home, layout, plan);
-  EchoFleet fleet{config.listen, home.authority().certificate, {}, task_name, layout};
-  server::Ledger ledger(home.ledger_path());
-  for (std::uint32_t i = 0; i < plan.goal; ++i) {
-    fleet.devices.push_back(enrolled_device(ledger, home.authority(), "echo-" + std::to_string(i)));
-  }
-  return fleet;
+  return {config.listen, home.authority().certificate, enrol_devices(home, devices), task_name, layout};
 }
 
-MeasuredServer::MeasuredServer(std::uint64_t parameters, const RoundPlan& plan)
-    : fleet_(make_home(parameters, plan)), process_("fl-server", {"run", (folder_ / "server").string()}) {
+MeasuredServer::MeasuredServer(std::uint64_t parameters, const RoundPlan& plan, std::uint32_t devices)
+    : fleet_(make_home(parameters, plan, devices)),
+      process_("fl-server", {"run", (folder_ / "server").string()}) {
   wait_until_it_listens();
   idle_ = peak_ = anonymous_bytes();
   watcher_ = std::jthread([this](const std::stop_token& stop) {

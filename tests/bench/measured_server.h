@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -8,7 +9,7 @@
 
 #include "common/model/plan.h"
 #include "common/net/certificates.h"
-#include "tests/bench/echo_devices.h"
+#include "tests/bench/echo_device.h"
 #include "tests/e2e/process.h"
 #include "tests/support/temporary_folder.h"
 
@@ -18,18 +19,19 @@ namespace fl::bench {
 /// are enrolled already; and how much memory it takes.
 class MeasuredServer {
  public:
-  /// The plan's goal is the number of devices.
-  MeasuredServer(std::uint64_t parameters, const RoundPlan& plan);
+  MeasuredServer(std::uint64_t parameters, const RoundPlan& plan, std::uint32_t devices);
   MeasuredServer(const MeasuredServer&) = delete;
   MeasuredServer& operator=(const MeasuredServer&) = delete;
   ~MeasuredServer();
 
   const EchoFleet& fleet() const { return fleet_; }
-  /// The most anonymous memory it had since it was started, above what it had then.
+  /// The anonymous memory that it has now, or the most that it has had, above what it had when it was
+  /// started.
+  std::uint64_t bytes_over_idle() const { return std::max(anonymous_bytes(), idle_) - idle_; }
   std::uint64_t peak_bytes_over_idle() const { return peak_ - idle_; }
 
  private:
-  EchoFleet make_home(std::uint64_t parameters, const RoundPlan& plan);
+  EchoFleet make_home(std::uint64_t parameters, const RoundPlan& plan, std::uint32_t devices);
   void wait_until_it_listens() const;
   std::uint64_t anonymous_bytes() const;
 

@@ -102,8 +102,10 @@ Measured measure(const Size& size, Durability durability) {
   plan.over_selection = 1.0;
   plan.max_examples = 1000;
   plan.durability = durability;
-  const fl::bench::MeasuredServer server(size.parameters, plan);
-  std::vector<double> seconds = fl::bench::run_echo_devices(server.fleet(), size.rounds + 2);
+  const fl::bench::MeasuredServer server(size.parameters, plan, size.devices);
+  std::vector<double> seconds;
+  for (const auto& round : fl::bench::run_echo_devices(server.fleet(), size.rounds + 2))
+    seconds.push_back(round.seconds);
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return {*middle, static_cast<double>(server.peak_bytes_over_idle())};

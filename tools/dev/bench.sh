@@ -6,20 +6,25 @@ source tools/dev/packages.sh
 
 usage='usage: ./dev bench [NAME]
 
-Builds and runs the benchmarks, or the one of that name. Each is run five times, round three times; shown are the medians of its figures,
-among them the limit that it stands next to, measured in the same run, and the ratio:
+Builds and runs the benchmarks, or the one of that name. Each is run five times, round, ledger and connections three times;
+shown are the medians of its figures, among them the limit that it stands next to, measured in the same run, and the
+ratio:
 
-  fold        elements of updates added a second, beside a plain sum of the same vectors
-  round       seconds a round of fl-server takes with devices that do not train, beside what TLS and the fold
-              alone would take, and the memory it takes; minutes
-  connection  bytes a second through a connection, beside OpenSSL alone
-  training    steps a second, beside PyTorch in Python
+  fold         elements of updates added a second, beside a plain sum of the same vectors
+  round        seconds a round of fl-server takes with devices that do not train, beside what TLS and the fold
+               alone would take, and the memory it takes; minutes
+  ledger       small updates that fl-server acknowledges a second, beside appends to a file that are synced one
+               by one, and what the ledger alone records
+  connection   bytes a second through a connection, beside OpenSSL alone
+  connections  10,000 devices (or FL_BENCH_DEVICES) connected to fl-server: the memory each takes, how many come
+               a second beside the handshakes of OpenSSL alone, how long a version takes to all; minutes
+  training     steps a second, beside PyTorch in Python
 
 The figures are also written to build/bench/NAME.json.'
 
 name=${1:-}
 case $name in
-  "" | fold | round | connection | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
+  "" | fold | round | ledger | connection | connections | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
   *) usage_or_fail "$usage" "$name" ;;
 esac
 
