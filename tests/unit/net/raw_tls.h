@@ -22,7 +22,8 @@ struct RawOptions {
       "\x04"
       "fl/1";  // as the extension carries it; empty: no extension
   const net::Identity* identity = nullptr;
-  int chain_copies = 0;  // of the identity's certificate, sent behind it
+  int chain_copies = 0;            // of the identity's certificate, sent behind it
+  std::string from = "127.0.0.1";  // the address to connect from
 };
 
 /// A TLS client made with OpenSSL alone, which can send what Connection never would. It believes every
@@ -32,7 +33,7 @@ class RawTls {
   RawTls(Loopback& loopback, const RawOptions& options) : RawTls(loopback, loopback.endpoint(), options) {}
   /// To a server that is not the loopback's own.
   RawTls(Loopback& loopback, net::Endpoint server, const RawOptions& options)
-      : socket_(loopback.context()), server_(std::move(server)) {
+      : socket_(loopback.context()), server_(std::move(server)), from_(options.from) {
     context_.reset(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_set_min_proto_version(context_.get(), options.version);
     SSL_CTX_set_max_proto_version(context_.get(), options.version);
@@ -54,6 +55,8 @@ class RawTls {
 
   Task<> connect() {
     const boost::asio::ip::tcp::endpoint address(boost::asio::ip::make_address(server_.host), server_.port);
+    socket_.open(address.protocol());
+    socket_.bind({boost::asio::ip::make_address(from_), 0});
     co_await socket_.async_connect(address, boost::asio::use_awaitable);
   }
 
@@ -150,6 +153,7 @@ class RawTls {
   std::unique_ptr<SSL, Free> ssl_;
   boost::asio::ip::tcp::socket socket_;
   net::Endpoint server_;
+  std::string from_;
   int alert_ = 0;
 };
 
