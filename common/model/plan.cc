@@ -180,4 +180,12 @@ void RoundPlan::validate() const {
   check_robust(*this);
 }
 
+void EvaluationPlan::validate() const {
+  check_whole("every", every, 0, 1'000'000'000);
+  check_whole("goal", goal, 1, most_updates);
+  check_whole("minimum", minimum, 1, most_updates);
+  if (minimum > goal) refuse("minimum", std::to_string(minimum), "at most goal, " + std::to_string(goal));
+  check_whole("deadline_seconds", deadline_seconds, 1, week_seconds);
+}
+
 }  // namespace fl

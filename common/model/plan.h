@@ -111,13 +111,28 @@ struct RoundPlan {
   void validate() const;
 };
 
+/// Which versions devices evaluate on examples that they hold out, and how. Each field's allowed range is in
+/// brackets.
+struct EvaluationPlan {
+  std::uint32_t every = 0;    ///< [0, 1e9] Every version whose number is a multiple of it; 0: none.
+  std::uint32_t goal = 10;    ///< [1, 1e6] Reports that complete an evaluation.
+  std::uint32_t minimum = 2;  ///< [1, goal] Reports that suffice where it ends before.
+  std::uint32_t deadline_seconds = 600;  ///< [1, a week] From the first offer to the last report.
+
+  bool is_due(std::uint64_t version) const { return every != 0 && version % every == 0; }
+  /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
+  void validate() const;
+};
+
 struct Plan {
   TrainingPlan training;
   RoundPlan round;
+  EvaluationPlan evaluation{};
 
   void validate() const {
     training.validate();
     round.validate();
+    evaluation.validate();
   }
 };
 

@@ -48,6 +48,13 @@ boost::json::object json_of(const RoundPlan& plan) {
   return object;
 }
 
+boost::json::object json_of(const EvaluationPlan& plan) {
+  return {{"every", plan.every},
+          {"goal", plan.goal},
+          {"minimum", plan.minimum},
+          {"deadline_seconds", plan.deadline_seconds}};
+}
+
 TrainingPlan read_training(json::ObjectReader object) {
   TrainingPlan plan;
   object.optional("optimizer", plan.optimizer, optimizer_from_name);
@@ -95,11 +102,22 @@ RoundPlan read_round(json::ObjectReader object) {
   return plan;
 }
 
+EvaluationPlan read_evaluation(json::ObjectReader object) {
+  EvaluationPlan plan;
+  object.optional("every", plan.every);
+  object.optional("goal", plan.goal);
+  object.optional("minimum", plan.minimum);
+  object.optional("deadline_seconds", plan.deadline_seconds);
+  object.finish();
+  return plan;
+}
+
 }  // namespace
 
 std::string to_json(const Plan& plan) {
-  return boost::json::serialize(
-      boost::json::object{{"training", json_of(plan.training)}, {"round", json_of(plan.round)}});
+  return boost::json::serialize(boost::json::object{{"training", json_of(plan.training)},
+                                                    {"round", json_of(plan.round)},
+                                                    {"evaluation", json_of(plan.evaluation)}});
 }
 
 Plan plan_from_json(std::string_view text) {
@@ -108,8 +126,10 @@ Plan plan_from_json(std::string_view text) {
   Plan plan;
   object.know("training");
   object.know("round");
+  object.know("evaluation");
   if (object.has("training")) plan.training = read_training(object.object("training"));
   if (object.has("round")) plan.round = read_round(object.object("round"));
+  if (object.has("evaluation")) plan.evaluation = read_evaluation(object.object("evaluation"));
   object.finish();
   return plan;
 }

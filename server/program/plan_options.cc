@@ -88,6 +88,16 @@ void visit_round(RoundPlan& plan, Visit visit) {
   visit("round.seed", "SEED", "of everything that is drawn", plan.seed);
 }
 
+template <typename Visit>
+void visit_evaluation(EvaluationPlan& plan, Visit visit) {
+  visit("evaluation.every", "N", "evaluate every Nth version, by its number; 0: none", plan.every);
+  visit("evaluation.goal", "N", "devices' reports that complete an evaluation", plan.goal);
+  visit("evaluation.minimum", "N", "reports that suffice where it ends before; at most the goal",
+        plan.minimum);
+  visit("evaluation.deadline-seconds", "S", "from the first device that evaluates to the last report",
+        plan.deadline_seconds);
+}
+
 std::string text_of(const std::string& value) {
   return value;
 }
@@ -191,20 +201,28 @@ void add_plan_options(program::Options& options) {
   };
   TrainingPlan training;
   RoundPlan round;
+  EvaluationPlan evaluation;
   options.group("How devices train");
   visit_training(training, declare);
   options.group("How rounds run");
   visit_round(round, declare);
+  options.group("How versions are evaluated on devices");
+  visit_evaluation(evaluation, declare);
 }
 
 Plan plan_of(const Arguments& arguments) {
   Plan plan;
   visit_training(plan.training, reader(arguments));
   visit_round(plan.round, reader(arguments));
+  visit_evaluation(plan.evaluation, reader(arguments));
   if (arguments.has("train.steps") && !arguments.has("train.epochs")) plan.training.epochs = 0;
   if (!arguments.has("round.minimum")) plan.round.minimum = std::min(plan.round.minimum, plan.round.goal);
+  if (!arguments.has("evaluation.minimum")) {
+    plan.evaluation.minimum = std::min(plan.evaluation.minimum, plan.evaluation.goal);
+  }
   validate(plan.training, "train.");
   validate(plan.round, "round.");
+  validate(plan.evaluation, "evaluation.");
   return plan;
 }
 

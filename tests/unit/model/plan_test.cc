@@ -1,6 +1,7 @@
 #include "common/model/plan.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include <doctest/doctest.h>
@@ -80,6 +81,42 @@ TEST_CASE("a round plan out of range is refused by key and value and range (I9)"
   CHECK(contains(refused_round([](auto& plan) { plan.max_update_bytes = 0; }), "max_update_bytes is 0"));
   CHECK(contains(refused_round([](auto& plan) { plan.strategy = "../x"; }), "strategy is '../x'"));
   CHECK(contains(refused_round([](auto& plan) { plan.rounds = 2'000'000'000; }), "rounds is 2000000000"));
+}
+
+TEST_CASE("an evaluation plan out of range is refused by key and value and range (I9)") {
+  const auto refused = [](const std::function<void(EvaluationPlan&)>& change) {
+    Plan plan;
+    change(plan.evaluation);
+    return refusal(ErrorCode::invalid_argument, [&] { plan.validate(); });
+  };
+  CHECK(refused([](auto& plan) { plan.goal = 0; }) == "goal is 0, it must be from 1 to 1000000");
+  CHECK(refused([](auto& plan) { plan.minimum = 11; }) == "minimum is 11, it must be at most goal, 10");
+  CHECK(contains(refused([](auto& plan) { plan.minimum = 0; }), "minimum is 0"));
+  CHECK(contains(refused([](auto& plan) { plan.every = 2'000'000'000; }), "every is 2000000000"));
+  CHECK(contains(refused([](auto& plan) { plan.deadline_seconds = 0; }), "deadline_seconds is 0"));
+  CHECK(contains(refused([](auto& plan) { plan.deadline_seconds = 700'000; }), "deadline_seconds"));
+}
+
+TEST_CASE("versions are due for evaluation by their number and by default none is") {
+  EvaluationPlan plan;
+  CHECK_FALSE(plan.is_due(1));
+  plan.every = 3;
+  CHECK_FALSE(plan.is_due(2));
+  CHECK(plan.is_due(3));
+  CHECK(plan.is_due(6));
+}
+
+TEST_CASE("a plan keeps how versions are evaluated and one of an older server has none evaluated") {
+  Plan plan;
+  plan.evaluation = {4, 7, 3, 90};
+  const EvaluationPlan read = plan_from_json(to_json(plan)).evaluation;
+  CHECK(read.every == 4);
+  CHECK(read.goal == 7);
+  CHECK(read.minimum == 3);
+  CHECK(read.deadline_seconds == 90);
+  CHECK(plan_from_json(R"({"training":{},"round":{}})").evaluation.every == 0);
+  CHECK(contains(refusal(ErrorCode::invalid_data, [] { plan_from_json(R"({"evaluation":{"each":1}})"); }),
+                 "each"));
 }
 
 TEST_CASE("at the ends of their ranges a round plan's numbers are valid") {

@@ -57,7 +57,9 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
                                "--round.min-period-seconds",
                                "600",
                                "--round.sampling",
-                               "least_recent"});
+                               "least_recent",
+                               "--evaluation.every",
+                               "5"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
   CHECK(plan.training.batch_size == 32);
@@ -72,15 +74,17 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK(plan.round.server_beta1 == 0.8);
   CHECK_FALSE(plan.round.server_beta2);
   CHECK(plan.round.server_attackers == 3);
+  CHECK(plan.evaluation.every == 5);
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 43);
+  CHECK(options.all().size() == 47);
 }
 
 TEST_CASE("what is not given follows from what is") {
   CHECK(plan_from({"--train.steps", "10"}).training.epochs == 0);
   CHECK(plan_from({"--round.goal", "1"}).round.minimum == 1);
   CHECK(plan_from({"--round.goal", "5"}).round.minimum == 2);
+  CHECK(plan_from({"--evaluation.goal", "1"}).evaluation.minimum == 1);
 }
 
 TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
@@ -96,4 +100,8 @@ TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
   CHECK(contains(refusal({"--round.server-trim", "0.5"}), "--round.server-trim is 0.5, it must be above 0"));
   CHECK(contains(refusal({"--round.sampling", "fair"}), "uniform, least_recent"));
   CHECK(contains(refusal({"--round.goal", "many"}), "'many' is not a whole number"));
+  CHECK(contains(refusal({"--evaluation.minimum", "11"}),
+                 "--evaluation.minimum is 11, it must be at most goal, 10"));
+  CHECK(contains(refusal({"--evaluation.deadline-seconds", "0"}), "--evaluation.deadline-seconds is 0"));
+  CHECK(contains(refusal({"--evaluation.each", "1"}), "--evaluation.e"));
 }
