@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/model/manifest.h"
+#include "server/care/evaluation_check.h"
 #include "server/care/needed_files.h"
 
 namespace fl::server {
@@ -123,6 +124,7 @@ RecordCounts check_records(const Ledger& ledger, const std::optional<PublicKey>&
       check.check(round);
       ++counts.rounds;
     }
+    check_evaluations(ledger, task.name, findings);
     ++counts.tasks;
     counts.versions += check.end();
   }

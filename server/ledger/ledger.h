@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/ledger/evaluation_records.h"
 #include "server/ledger/records.h"
 
 namespace fl::server {
@@ -100,6 +101,24 @@ class Ledger {
                     const VersionRecord& version, const Endings& endings = {});
   void abandon_round(const std::string& task, std::uint64_t round, Timestamp closed,
                      const std::string& reason, const Endings& endings = {});
+
+  // Evaluations of versions by devices. At most one of a task is open, and each version has at most one.
+  /// Those of versions after `after`, oldest first, at most `limit`.
+  std::vector<EvaluationRecord> evaluations(const std::string& task, std::uint64_t after,
+                                            std::uint32_t limit) const;
+  std::vector<EvaluatorRecord> evaluators(const std::string& task, std::uint64_t evaluation) const;
+  /// Throws Error(already_exists) where one of the task is open, or the version has one.
+  void begin_evaluation(const EvaluationRecord& evaluation, const std::vector<std::string>& devices);
+  /// Devices that come to an open evaluation later. Throws Error(already_exists) where one has a part in it.
+  void add_evaluators(const std::string& task, std::uint64_t evaluation,
+                      const std::vector<std::string>& devices, Timestamp at);
+  /// Records what a device reported, or that its report was refused or declined; either stands. Throws
+  /// Error(failed_precondition) where it was not selected or has done so. With Durability::relaxed it is
+  /// written but not synced.
+  void record_report(const std::string& task, std::uint64_t evaluation, const EvaluatorRecord& report,
+                     Durability durability = Durability::fsync);
+  /// Records the end of an open evaluation: its state, moment, reason and summary.
+  void close_evaluation(const EvaluationRecord& ended);
 
  private:
   struct Database;

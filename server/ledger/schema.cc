@@ -103,7 +103,54 @@ constexpr Migration participant_ending =
     "ALTER TABLE participants ADD COLUMN ending TEXT NOT NULL DEFAULT ''"
     " CHECK (ending IN ('', 'declined', 'late', 'dropped', 'surplus'));";
 
-constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding, participant_ending};
+// Versions as devices evaluate them. A sum is null where there was none, figures where nobody reported any.
+constexpr Migration evaluation_tables = R"sql(
+CREATE TABLE evaluations (
+  task TEXT NOT NULL,
+  evaluation INTEGER NOT NULL CHECK (evaluation >= 1),
+  version INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('open', 'complete', 'incomplete')),
+  opened INTEGER NOT NULL,
+  deadline INTEGER NOT NULL,
+  closed INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  devices INTEGER NOT NULL DEFAULT 0,
+  examples INTEGER NOT NULL DEFAULT 0,
+  loss REAL,
+  loss_min REAL,
+  loss_p10 REAL,
+  loss_p50 REAL,
+  loss_p90 REAL,
+  loss_max REAL,
+  accuracy REAL,
+  accuracy_min REAL,
+  accuracy_p10 REAL,
+  accuracy_p50 REAL,
+  accuracy_p90 REAL,
+  accuracy_max REAL,
+  PRIMARY KEY (task, evaluation),
+  FOREIGN KEY (task, version) REFERENCES versions (task, version)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_evaluation_of_a_version ON evaluations (task, version);
+CREATE UNIQUE INDEX one_open_evaluation ON evaluations (task) WHERE state = 'open';
+
+CREATE TABLE evaluators (
+  task TEXT NOT NULL,
+  evaluation INTEGER NOT NULL,
+  device TEXT NOT NULL REFERENCES devices (id),
+  state TEXT NOT NULL CHECK (state IN ('selected', 'reported', 'refused')),
+  reason TEXT NOT NULL DEFAULT '',
+  at INTEGER NOT NULL,
+  examples INTEGER NOT NULL DEFAULT 0,
+  loss_sum REAL,
+  correct REAL,
+  PRIMARY KEY (task, evaluation, device),
+  FOREIGN KEY (task, evaluation) REFERENCES evaluations (task, evaluation)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding, participant_ending,
+                                       evaluation_tables};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

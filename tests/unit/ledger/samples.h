@@ -101,6 +101,28 @@ inline server::ParticipantRecord refused_update(const std::string& device, const
   return update;
 }
 
+inline server::EvaluationRecord sample_evaluation(std::uint64_t number, std::uint64_t version,
+                                                  const std::string& task = "har") {
+  server::EvaluationRecord evaluation;
+  evaluation.task = task;
+  evaluation.evaluation = number;
+  evaluation.version = version;
+  evaluation.opened = at(300);
+  evaluation.deadline = at(900);
+  return evaluation;
+}
+
+inline server::EvaluatorRecord sample_report(const std::string& device, std::uint64_t examples = 8) {
+  server::EvaluatorRecord report;
+  report.device = device;
+  report.state = server::EvaluatorState::reported;
+  report.at = at(400);
+  report.examples = examples;
+  report.loss_sum = 2.5;
+  report.correct = 6.0;
+  return report;
+}
+
 /// A ledger with a task, devices "a", "b" and "c" and an open round 1 of "a" and "b".
 inline void fill(server::Ledger& ledger) {
   ledger.add_task(sample_task(), sample_version());
