@@ -108,6 +108,19 @@ MessageBuffer later_message(std::string_view task, const Later& later) {
   });
 }
 
+MessageBuffer evaluation_offer_message(std::string_view task, const EvaluationWork& work) {
+  return wire::make_message<wire::EvaluationOffer>([&](FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationOffer(builder, text(builder, task), work.evaluation, work.version,
+                                       static_cast<std::uint32_t>(work.time_left.count()));
+  });
+}
+
+MessageBuffer evaluation_reply_message(const Verdict& verdict) {
+  return wire::make_message<wire::EvaluationReply>([&](FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationReply(builder, verdict.outcome, text(builder, bounded(verdict.sentence)));
+  });
+}
+
 MessageBuffer go_message(std::uint64_t offset) {
   return wire::make_message<wire::UpdateGo>(
       [&](FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, offset); });
@@ -179,6 +192,18 @@ Announcement announcement_from(const wire::UpdateAnnounce& message, const std::s
   update.record.test_loss = message.test_loss();
   update.record.test_accuracy = message.test_accuracy();
   return update;
+}
+
+Report report_from(const wire::EvaluationReport& message, const std::string& device) {
+  constexpr double no_right_and_wrong = -1.0;
+  Report report;
+  report.evaluation = message.evaluation();
+  report.version = message.version();
+  report.record.device = device;
+  report.record.examples = message.examples();
+  report.record.loss_sum = message.loss_sum();
+  if (message.correct() != no_right_and_wrong) report.record.correct = message.correct();
+  return report;
 }
 
 }  // namespace fl::server

@@ -25,6 +25,8 @@ MessageBuffer version_message(const VersionRecord& version);
 MessageBuffer subscribed_message(std::string_view task, std::uint64_t version);
 MessageBuffer offer_message(std::string_view task, const Work& work);
 MessageBuffer later_message(std::string_view task, const Later& later);
+MessageBuffer evaluation_offer_message(std::string_view task, const EvaluationWork& work);
+MessageBuffer evaluation_reply_message(const Verdict& verdict);
 MessageBuffer go_message(std::uint64_t offset);
 MessageBuffer reply_message(const Verdict& verdict);
 MessageBuffer transfer_message(std::uint64_t length, std::uint64_t offset);
@@ -38,5 +40,6 @@ std::string readable(std::string_view sentence);
 Transfer transfer_of(Encoding encoding);
 /// Of a message whose hashes have 32 bytes.
 Announcement announcement_from(const wire::UpdateAnnounce& message, const std::string& device);
+Report report_from(const wire::EvaluationReport& message, const std::string& device);
 
 }  // namespace fl::server

@@ -13,6 +13,7 @@
 
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "protocol/features.h"
 #include "protocol/limits.h"
 #include "server/fleet/violation.h"
 
@@ -32,7 +33,7 @@ constexpr std::size_t messages_a_minute = 6000;
 constexpr std::chrono::milliseconds pace{50};
 
 /// What this server can do beyond the protocol's version 1.
-constexpr std::array<std::string_view, 0> our_features{};
+constexpr std::array our_features{wire::evaluation_feature};
 
 /// Marks a session as busy while it handles one message.
 class Busy {
@@ -136,6 +137,7 @@ asio::awaitable<void> Session::greet() {
                                               std::to_string(limits::protocol_version_max));
   }
   const std::vector<std::string> features = wire::negotiated_features(hello->features(), our_features);
+  evaluates_ = std::find(features.begin(), features.end(), wire::evaluation_feature) != features.end();
   connection_->set_limits(limits::message_bytes, 0);
   parts_.log->info(fmt::format("device={} address={}: connected", device_, connection_->peer_address()));
   greeted_ = true;
@@ -195,6 +197,9 @@ asio::awaitable<void> Session::handle(const wire::Message& message) {
     case Body::RenewRequest:
       co_await on(*message.body_as_RenewRequest());
       break;
+    case Body::EvaluationReport:
+      co_await on(*message.body_as_EvaluationReport());
+      break;
     default:
       throw Violation(RefusalCode::unexpected,
                       std::string(wire::body_name(message)) + " is not expected here");
@@ -230,7 +235,9 @@ void Session::on(const wire::WorkDeclined& message) {
   const std::string name(wire::text_of(message.task()));
   const auto task = parts_.tasks.find(name);
   if (!task || !subscribed_.contains(name)) return;
-  task->decline(device_, message.round(), readable(wire::text_of(message.reason())));
+  const std::string reason = readable(wire::text_of(message.reason()));
+  if (message.evaluation() != 0) return task->evaluation().decline(device_, message.evaluation(), reason);
+  task->decline(device_, message.round(), reason);
 }
 
 asio::awaitable<void> Session::on(const wire::RenewRequest& message) {
@@ -293,6 +300,10 @@ void Session::work_offered(const std::string& task, const Work& work) {
 
 void Session::work_later(const std::string& task, const Later& later) {
   send(later_message(task, later));
+}
+
+void Session::evaluation_offered(const std::string& task, const EvaluationWork& work) {
+  send(evaluation_offer_message(task, work));
 }
 
 void Session::version_published(const VersionRecord& version) {

@@ -66,6 +66,8 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   void work_later(const std::string& task, const Later& later) override;
   void version_published(const VersionRecord& version) override;
   bool is_open() const override { return !closed_; }
+  void evaluation_offered(const std::string& task, const EvaluationWork& work) override;
+  bool evaluates() const override { return evaluates_; }
 
  private:
   using Awaitable = boost::asio::awaitable<void>;
@@ -82,6 +84,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   Awaitable on(const wire::Fetch& message);
   Awaitable on(const wire::UpdateAnnounce& message);
   Awaitable on(const wire::RenewRequest& message);
+  Awaitable on(const wire::EvaluationReport& message);
   boost::asio::awaitable<TransferSlots::Slot> wait_for_slot();
   boost::asio::awaitable<Verdict> receive_update(TaskRunner& runner, const Announcement& update);
   /// Takes all the bytes that were announced; why they could not be kept, empty where they were.
@@ -98,6 +101,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   /// The same to an update that belongs to no task's runner.
   Awaitable turn_down(Verdict verdict);
   void tell_operator(const TaskRunner& runner, const Announcement& update, const Verdict& verdict);
+  void tell_operator(const TaskRunner& runner, const Report& report, const Verdict& verdict);
   /// Logs what ended the conversation, and says it to the peer where it still listens.
   Awaitable part_with(wire::RefusalCode code, std::string reason, std::string sentence);
   void send(MessageBuffer message);
@@ -113,6 +117,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   RateLimiter messages_;
   std::size_t sends_in_flight_ = 0;
   bool greeted_ = false;
+  bool evaluates_ = false;
   std::optional<Timestamp> renewed_;
   bool closed_ = false;
   bool busy_ = false;

@@ -160,6 +160,7 @@ void TaskRunner::publish(const VersionRecord& version) {
                                number, version.version, round_->accepted()));
   clear_spool(number);
   open_round(number + 1);
+  evaluation_->version_published(version.version);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
 }
 

@@ -31,6 +31,8 @@ TaskRunner::TaskRunner(const Parts& parts, TaskRecord task)
       layout_hash_(task_.layout.hash()),
       strategy_(make_strategy(task_.plan)),
       latest_(parts_.ledger.latest_version(task_.name)),
+      evaluation_(std::make_shared<TaskEvaluation>(TaskEvaluation::Parts{
+          parts_.context, parts_.ledger, parts_.clock, parts_.log, metrics_, task_, listeners_})),
       wake_(parts_.context),
       settle_(parts_.context),
       retry_(parts_.context) {}
@@ -41,6 +43,7 @@ void TaskRunner::start() {
   require_blobs();
   take_up_round();
   parts_.spool.keep_only(task_.name, round_->number());
+  evaluation_->start(latest_.version);
   let_time_pass();
 }
 
@@ -77,6 +80,7 @@ void TaskRunner::take_up_round() {
 void TaskRunner::stop() {
   stopped_ = true;
   if (fold_ && round_->phase() != RoundPhase::aggregating) fold_->stop();
+  evaluation_->stop();
   wake_.cancel();
   settle_.cancel();
   retry_.cancel();
@@ -160,6 +164,7 @@ void TaskRunner::unsubscribe(const std::string& device, const TaskListener& list
   listeners_.erase(found);
   round_->device_left(device);
   if (!round_->waiting().empty()) poke();  // it may have been the last that did not ask
+  evaluation_->device_left(device);
 }
 
 void TaskRunner::ask(const std::string& device) {
@@ -228,6 +233,7 @@ void TaskRunner::recover() {
   if (stopped_) return;
   recovering_ = true;
   wake_.cancel();
+  evaluation_->forget_waiting();
   for (const auto& [device, listener] : listeners_) {
     round_->device_left(device);
     listener->work_later(task_.name, {device, recovery_time, disk_trouble});
@@ -279,6 +285,7 @@ void TaskRunner::act(const Offer& offer) {
 }
 
 void TaskRunner::act(const Later& later) {
+  if (!recovering_ && evaluation_->consider(later)) return;
   const auto found = listeners_.find(later.device);
   if (found != listeners_.end()) found->second->work_later(task_.name, later);
 }

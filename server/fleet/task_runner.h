@@ -19,6 +19,7 @@
 #include "server/fleet/arrival.h"
 #include "server/fleet/next_version.h"
 #include "server/fleet/round_fold.h"
+#include "server/fleet/task_evaluation.h"
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/update_spool.h"
@@ -49,6 +50,9 @@ class TaskListener {
   virtual void work_offered(const std::string& task, const Work& work) = 0;
   virtual void work_later(const std::string& task, const Later& later) = 0;
   virtual void version_published(const VersionRecord& version) = 0;
+  virtual void evaluation_offered(const std::string& task, const EvaluationWork& work) = 0;
+  /// Whether the device knows what an evaluation is.
+  virtual bool evaluates() const = 0;
   /// Whether the device is still let in; what it sent counts only then.
   virtual bool is_open() const = 0;
 };
@@ -93,6 +97,8 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   /// For example "round 3 training: 3 of 6 updates".
   std::string state() const;
   TaskMetrics& metrics() const { return metrics_; }
+  /// Evaluates the task's versions by devices that the rounds have no work for.
+  TaskEvaluation& evaluation() const { return *evaluation_; }
   /// Sets what the metrics say of the round.
   void measure() const;
 
@@ -185,6 +191,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   Timestamp round_began_{};
   std::shared_ptr<RoundFold> fold_;
   std::map<std::string, TaskListener*> listeners_;
+  std::shared_ptr<TaskEvaluation> evaluation_;
   boost::asio::steady_timer wake_;
   boost::asio::steady_timer settle_;
   boost::asio::steady_timer retry_;

@@ -57,6 +57,14 @@ struct Families {
   Gauge& waiting = gauge("fl_round_waiting_devices", "Devices that ask for work and have not been answered.");
   Gauge& cohort = gauge("fl_round_cohort_devices", "Devices selected for the open round.");
   Gauge& accepted = gauge("fl_round_accepted_updates", "Updates of the open round that count.");
+  Counter& reports = counter("fl_evaluation_reports_total",
+                             "Reports of devices on versions, by what became of them and why.");
+  Gauge& evaluated = gauge("fl_evaluation_version", "The version that was evaluated last.");
+  Gauge& evaluators = gauge("fl_evaluation_devices", "Devices whose reports the last evaluation has.");
+  Gauge& evaluation_examples = gauge("fl_evaluation_examples", "Held-out examples of the last evaluation.");
+  Gauge& evaluation_loss = gauge("fl_evaluation_loss", "Mean loss in the last evaluation.");
+  Gauge& evaluation_accuracy =
+      gauge("fl_evaluation_accuracy", "Share of right answers in the last evaluation.");
   Gauge& subscribed = gauge("fl_subscribed_devices", "Connected devices that follow the task.");
 };
 

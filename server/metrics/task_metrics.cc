@@ -1,6 +1,7 @@
 #include "server/metrics/task_metrics.h"
 
 #include <array>
+#include <limits>
 #include <string>
 
 #include "server/metrics/families.h"
@@ -103,6 +104,23 @@ void TaskMetrics::round_ended(bool committed, Seconds time) {
 
 void TaskMetrics::devices_ended(std::string_view became, std::size_t count) {
   state_->devices(became).Increment(static_cast<double>(count));
+}
+
+void TaskMetrics::evaluation_report(std::string_view outcome, std::string_view reason) {
+  state_->families.reports
+      .Add({{"task", state_->task}, {"outcome", std::string(outcome)}, {"reason", std::string(reason)}})
+      .Increment();
+}
+
+void TaskMetrics::evaluated(const TaskEvaluated& figures) {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  Families& families = state_->families;
+  state_->set(families.evaluated, figures.version);
+  state_->set(families.evaluators, figures.devices);
+  state_->set(families.evaluation_examples, figures.examples);
+  const prometheus::Labels labels{{"task", state_->task}};
+  families.evaluation_loss.Add(labels).Set(figures.loss.value_or(none));
+  families.evaluation_accuracy.Add(labels).Set(figures.accuracy.value_or(none));
 }
 
 void TaskMetrics::set(const TaskFigures& figures) {

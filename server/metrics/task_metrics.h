@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,15 @@ struct TaskFigures {
   std::size_t subscribed = 0;  ///< Connected devices of the task.
 };
 
+/// How the version did that was evaluated last.
+struct TaskEvaluated {
+  std::uint64_t version = 0;
+  std::uint32_t devices = 0;
+  std::uint64_t examples = 0;
+  std::optional<double> loss;
+  std::optional<double> accuracy;
+};
+
 /// One task's part of Metrics, which owns it. Any thread.
 class TaskMetrics {
  public:
@@ -49,6 +59,10 @@ class TaskMetrics {
   /// dropped and surplus.
   void devices_ended(std::string_view became, std::size_t count);
   void set(const TaskFigures& figures);
+  /// `outcome` and `reason`: each one of a fixed set of words.
+  void evaluation_report(std::string_view outcome, std::string_view reason = "");
+  /// A figure that there is none of is NaN.
+  void evaluated(const TaskEvaluated& figures);
 
  private:
   struct State;

@@ -20,6 +20,9 @@ void read_as_device(const wire::Message& message) {
     const auto work = unless_refused([&] { return client::offer_from(*offer, client::Moment()); });
     if (work) work->plan.validate();
   }
+  if (const auto* offer = message.body_as_EvaluationOffer()) {
+    client::evaluation_offer_from(*offer, client::Moment());
+  }
   if (const auto* refusal = message.body_as_Refusal()) {
     require(*client::error_from(*refusal).what() != '\0', "a refusal says what is wrong");
   }

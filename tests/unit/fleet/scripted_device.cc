@@ -55,8 +55,9 @@ void ScriptedDevice::connect(std::uint16_t port, bool hello) {
   connection_ = run(net::Connection::connect({"127.0.0.1", port}, *tls_, step_limit));
   connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
   if (!hello) return;
-  send(wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {
-    return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max);
+  send(wire::make_message<wire::Hello>([this](FlatBufferBuilder& builder) {
+    return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max,
+                             builder.CreateVectorOfStrings(features_));
   }));
   expect<wire::Welcome>();
 }
@@ -105,6 +106,21 @@ void ScriptedDevice::decline(std::uint64_t round, std::string_view reason) {
     const auto task = builder.CreateString(task_.name);
     return wire::CreateWorkDeclined(builder, task, round, builder.CreateString(reason));
   }));
+}
+
+void ScriptedDevice::decline_evaluation(std::uint64_t evaluation, std::string_view reason) {
+  send(wire::make_message<wire::WorkDeclined>([&](FlatBufferBuilder& builder) {
+    const auto task = builder.CreateString(task_.name);
+    return wire::CreateWorkDeclined(builder, task, 0, builder.CreateString(reason), evaluation);
+  }));
+}
+
+const wire::EvaluationReply& ScriptedDevice::report(const Report& report) {
+  send(wire::make_message<wire::EvaluationReport>([&](FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationReport(builder, builder.CreateString(task_.name), report.evaluation,
+                                        report.version, report.examples, report.loss_sum, report.correct);
+  }));
+  return expect<wire::EvaluationReply>();
 }
 
 Bytes ScriptedDevice::bytes_of(const Update& update) {

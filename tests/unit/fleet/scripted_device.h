@@ -41,6 +41,8 @@ class ScriptedDevice {
   void disconnect() { connection_.reset(); }
   /// Whether the server knew it by a ticket.
   bool resumed() const { return connection_->resumed(); }
+  /// What it names in its next Hello.
+  void name_features(std::vector<std::string> features) { features_ = std::move(features); }
 
   void send(flatbuffers::DetachedBuffer message);
   void send_chunk(ByteView bytes);
@@ -78,6 +80,17 @@ class ScriptedDevice {
   void announce(const Update& update) { announce(update, bytes_of(update)); }
   /// Announces, sends what the server asks for, and returns its reply.
   const wire::UpdateReply& upload(const Update& update);
+  void decline_evaluation(std::uint64_t evaluation, std::string_view reason);
+  /// What a test may say wrongly.
+  struct Report {
+    std::uint64_t evaluation = 1;
+    std::uint64_t version = 1;
+    std::uint64_t examples = 10;
+    double loss_sum = 5.0;
+    double correct = 8.0;
+  };
+  /// Reports, and returns the server's reply.
+  const wire::EvaluationReply& report(const Report& report);
 
  private:
   static Bytes bytes_of(const Update& update);
@@ -99,6 +112,7 @@ class ScriptedDevice {
   std::optional<net::TlsContext> tls_;
   std::unique_ptr<net::Connection> connection_;
   std::vector<std::byte> message_;
+  std::vector<std::string> features_;
 };
 
 }  // namespace fl::test

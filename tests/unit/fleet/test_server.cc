@@ -80,13 +80,18 @@ auto TestServer::on_thread(Function function) {
   return result.get();
 }
 
-TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config) : home_path_(folder_ / "server") {
+TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config)
+    : TestServer(plan, std::move(config), EvaluationPlan()) {}
+
+TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config, const EvaluationPlan& evaluation)
+    : home_path_(folder_ / "server") {
   config.listen = {"127.0.0.1", 0};
   server::ServerHome::create(home_path_, config, SystemClock().now());
   Running setup(home_path_);
   server::TaskRecord task;
   task.name = task_name;
   task.plan.round = plan;
+  task.plan.evaluation = evaluation;
   task.contract = tiny_contract();
   task.layout = tiny_layout();
   const std::string archive = "no archive that anybody opens here";
@@ -154,6 +159,15 @@ std::vector<server::RoundRecord> TestServer::rounds() {
 
 std::vector<server::ParticipantRecord> TestServer::participants(std::uint64_t round) {
   return on_thread([&] { return running_->ledger.participants(task_name, round); });
+}
+
+std::vector<server::EvaluationRecord> TestServer::evaluations() {
+  constexpr std::uint32_t all = 1'000'000;
+  return on_thread([this] { return running_->ledger.evaluations(task_name, 0, all); });
+}
+
+std::vector<server::EvaluatorRecord> TestServer::evaluators(std::uint64_t evaluation) {
+  return on_thread([&] { return running_->ledger.evaluators(task_name, evaluation); });
 }
 
 std::optional<double> TestServer::figure(const std::string& name) {

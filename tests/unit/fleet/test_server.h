@@ -22,6 +22,8 @@ class TestServer {
   explicit TestServer(const RoundPlan& plan) : TestServer(plan, server::ServerConfig()) {}
   /// With settings of its own but for where it listens.
   TestServer(const RoundPlan& plan, server::ServerConfig config);
+  TestServer(const RoundPlan& plan, const EvaluationPlan& evaluation)
+      : TestServer(plan, server::ServerConfig(), evaluation) {}
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
   ~TestServer();
@@ -42,6 +44,8 @@ class TestServer {
   std::vector<server::RoundRecord> rounds();
   std::vector<server::ParticipantRecord> participants(std::uint64_t round);
   std::vector<float> weights(std::uint64_t version);
+  std::vector<server::EvaluationRecord> evaluations();
+  std::vector<server::EvaluatorRecord> evaluators(std::uint64_t evaluation);
 
   /// A figure of the metrics, as in "fl_rounds_total{outcome=\"committed\",task=\"tiny\"}"; none where it is
   /// not there.
@@ -53,6 +57,8 @@ class TestServer {
 
  private:
   struct Running;
+
+  TestServer(const RoundPlan& plan, server::ServerConfig config, const EvaluationPlan& evaluation);
 
   template <typename Function>
   auto on_thread(Function function);

@@ -29,7 +29,7 @@ void add_hello(Messages& messages) {
   }));
   messages.push_back(wire::make_message<wire::WorkDeclined>([](FlatBufferBuilder& b) {
     const auto task = b.CreateString("har");
-    return wire::CreateWorkDeclined(b, task, 7, b.CreateString("there is no room"));
+    return wire::CreateWorkDeclined(b, task, 7, b.CreateString("there is no room"), 3);
   }));
   messages.push_back(wire::make_message<wire::TaskNotice>(
       [](FlatBufferBuilder& b) { return wire::CreateTaskNotice(b, b.CreateString("keyboard")); }));
@@ -100,6 +100,18 @@ void add_transfer(Messages& messages) {
   }));
 }
 
+void add_evaluation(Messages& messages) {
+  messages.push_back(wire::make_message<wire::EvaluationOffer>([](FlatBufferBuilder& b) {
+    return wire::CreateEvaluationOffer(b, b.CreateString("har"), 3, 8, 60000);
+  }));
+  messages.push_back(wire::make_message<wire::EvaluationReport>([](FlatBufferBuilder& b) {
+    return wire::CreateEvaluationReport(b, b.CreateString("har"), 3, 8, 40, 12.5, 31.0);
+  }));
+  messages.push_back(wire::make_message<wire::EvaluationReply>([](FlatBufferBuilder& b) {
+    return wire::CreateEvaluationReply(b, wire::Outcome::not_selected, b.CreateString("not you"));
+  }));
+}
+
 /// Adds up what it is given, so that no read is left out.
 class Sum {
  public:
@@ -167,7 +179,7 @@ void read(Sum& sum, const wire::WorkRequest& request) {
   sum << request.task() << request.version() << request.examples();
 }
 void read(Sum& sum, const wire::WorkDeclined& declined) {
-  sum << declined.task() << declined.round() << declined.reason();
+  sum << declined.task() << declined.round() << declined.reason() << declined.evaluation();
 }
 void read(Sum& sum, const wire::TrainingPlan& plan) {
   sum << plan.optimizer() << plan.learning_rate() << plan.momentum() << plan.weight_decay() << plan.beta1()
@@ -203,6 +215,17 @@ void read(Sum& sum, const wire::Refusal& refusal) {
   sum << refusal.code() << refusal.sentence() << refusal.closes();
 }
 
+void read(Sum& sum, const wire::EvaluationOffer& offer) {
+  sum << offer.task() << offer.evaluation() << offer.version() << offer.deadline_ms();
+}
+void read(Sum& sum, const wire::EvaluationReport& report) {
+  sum << report.task() << report.evaluation() << report.version() << report.examples() << report.loss_sum()
+      << report.correct();
+}
+void read(Sum& sum, const wire::EvaluationReply& reply) {
+  sum << reply.outcome() << reply.sentence();
+}
+
 template <typename Table>
 void read_if(Sum& sum, const wire::Message& message) {
   if (message.body_type() == wire::BodyTraits<Table>::enum_value) {
@@ -224,6 +247,7 @@ Messages sample_messages() {
   add_versions(messages);
   add_work(messages);
   add_transfer(messages);
+  add_evaluation(messages);
   return messages;
 }
 
@@ -232,7 +256,8 @@ std::size_t read_everything(const wire::Message& message) {
   Sum sum;
   read_whichever<Hello, Welcome, KeepAlive, EnrolRequest, EnrolReply, RenewRequest, RenewReply, Subscribe,
                  VersionNotice, Subscribed, WorkRequest, WorkOffer, WorkLater, UpdateAnnounce, UpdateGo,
-                 UpdateReply, Fetch, Transfer, Refusal, TaskNotice, WorkDeclined>(sum, message);
+                 UpdateReply, Fetch, Transfer, Refusal, TaskNotice, WorkDeclined, EvaluationOffer,
+                 EvaluationReport, EvaluationReply>(sum, message);
   return sum.total();
 }
 
