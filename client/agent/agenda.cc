@@ -15,6 +15,7 @@ void Agenda::begin_connection() {
     task.held = task.newest = 0;  // until it takes part again
     task.notice.reset();
     task.offer.reset();
+    task.evaluation.reset();
     task.asked = false;
     task.ask_from = task.rest_until = Moment::min();
     task.announce_from = Moment::min();
@@ -45,6 +46,13 @@ void Agenda::offered(Offer offer) {
   task.offer = std::move(offer);
 }
 
+void Agenda::evaluation_offered(EvaluationOffer offer) {
+  Task& task = tasks_[offer.task];
+  if (!trains_ || !task.asked) return;
+  task.asked = false;
+  task.evaluation = std::move(offer);
+}
+
 void Agenda::declined(Decline decline) {
   Task& task = tasks_[decline.task];
   task.asked = false;
@@ -63,8 +71,22 @@ void Agenda::has_examples(const std::string& task, std::uint64_t training_exampl
 }
 
 Agenda::Step Agenda::next(Moment now) {
-  for (auto& [name, task] : tasks_) {
-    if (!offer_is_dead(task, now)) continue;
+  for (auto& [name, task] : tasks_) drop_dead_offers(name, task, now);
+  if (auto step = refusal()) return *step;
+  if (auto step = announcement(now)) return *step;
+  if (auto step = adoption()) return *step;
+  if (auto step = evaluation()) return *step;
+  if (auto step = training()) return *step;
+  if (auto step = question(now)) return *step;
+  return {Step::Kind::rest, {}, next_change()};
+}
+
+bool Agenda::is_to_come(const Task& task, std::uint64_t version) {
+  return task.held == version || (task.notice && task.notice->version >= version);
+}
+
+void Agenda::drop_dead_offers(const std::string& name, Task& task, Moment now) {
+  if (task.offer && (task.offer->deadline <= now || !is_to_come(task, task.offer->version))) {
     // A version that this device does not hold by now it could not have: not the same offer again at once.
     if (task.offer->version != task.held) {
       task.hold_until = task.offer->deadline;
@@ -72,18 +94,12 @@ Agenda::Step Agenda::next(Moment now) {
     }
     task.offer.reset();
   }
-  if (auto step = refusal()) return *step;
-  if (auto step = announcement(now)) return *step;
-  if (auto step = adoption()) return *step;
-  if (auto step = training()) return *step;
-  if (auto step = question(now)) return *step;
-  return {Step::Kind::rest, {}, next_change()};
-}
-
-bool Agenda::offer_is_dead(const Task& task, Moment now) {
-  if (!task.offer) return false;
-  const bool still_to_come = task.notice && task.notice->version >= task.offer->version;
-  return task.offer->deadline <= now || (task.offer->version != task.held && !still_to_come);
+  if (task.evaluation && (task.evaluation->deadline <= now || !is_to_come(task, task.evaluation->version))) {
+    if (task.evaluation->version != task.held) {
+      task.decline = {name, 0, "the version to evaluate is not here", task.evaluation->evaluation};
+    }
+    task.evaluation.reset();
+  }
 }
 
 std::optional<Agenda::Step> Agenda::refusal() const {
@@ -107,6 +123,13 @@ std::optional<Agenda::Step> Agenda::adoption() const {
   return std::nullopt;
 }
 
+std::optional<Agenda::Step> Agenda::evaluation() const {
+  for (const auto& [name, task] : tasks_) {
+    if (task.evaluation) return Step{Step::Kind::evaluate, name, {}};
+  }
+  return std::nullopt;
+}
+
 std::optional<Agenda::Step> Agenda::training() {
   if (training_) return std::nullopt;
   for (const auto& [name, task] : tasks_) {
@@ -116,7 +139,8 @@ std::optional<Agenda::Step> Agenda::training() {
 }
 
 bool Agenda::may_ask(const Task& task) const {
-  const bool free = !training_ && !task.asked && !task.offer && !task.update && !task.notice;
+  const bool free =
+      !training_ && !task.asked && !task.offer && !task.evaluation && !task.update && !task.notice;
   return trains_ && free && task.held > 0 && task.held >= task.newest && task.examples > 0;
 }
 
@@ -165,6 +189,10 @@ void Agenda::refused(const std::string& task, std::uint64_t version) {
 
 void Agenda::asked(const std::string& task) {
   tasks_[task].asked = true;
+}
+
+EvaluationOffer Agenda::take_evaluation(const std::string& task) {
+  return std::exchange(tasks_.at(task).evaluation, std::nullopt).value();
 }
 
 Offer Agenda::begin_training(const std::string& task) {

@@ -27,7 +27,7 @@ enum class Settlement : std::uint8_t {
 class Agenda {
  public:
   struct Step {
-    enum class Kind : std::uint8_t { decline, announce, adopt, train, ask, rest };
+    enum class Kind : std::uint8_t { decline, announce, adopt, evaluate, train, ask, rest };
     Kind kind = Kind::rest;
     std::string task;  ///< Empty for rest.
     Moment until;      ///< rest: nothing changes before, unless something comes.
@@ -47,6 +47,8 @@ class Agenda {
   void noticed(Notice notice);
   /// Ignored where it was not asked for, and so wherever the device does not train.
   void offered(Offer offer);
+  /// The same; an evaluation keeps nobody from other work once it is done.
+  void evaluation_offered(EvaluationOffer offer);
   /// What was offered cannot be done here: the server is told, and nothing is asked for again before the
   /// task's next version.
   void declined(Decline decline);
@@ -55,7 +57,8 @@ class Agenda {
   void has_examples(const std::string& task, std::uint64_t training_examples);
 
   /// What to do now. An offer whose deadline has passed is forgotten. One whose version is not held and will
-  /// not be is declined: then nothing is asked for before that deadline, or the next version.
+  /// not be is declined: then nothing is asked for before that deadline, or the next version; of an
+  /// evaluation only that is said.
   Step next(Moment now);
 
   /// For decline: what to tell the server, once.
@@ -70,6 +73,9 @@ class Agenda {
   void refused(const std::string& task, std::uint64_t version);
 
   void asked(const std::string& task);
+
+  /// For evaluate: the offer, which the device now works on.
+  EvaluationOffer take_evaluation(const std::string& task);
 
   /// For train: the offer, which the device now trains on.
   Offer begin_training(const std::string& task);
@@ -98,18 +104,21 @@ class Agenda {
     Moment rest_until = Moment::min();  // the same, void on another connection alone
     Moment hold_until = Moment::min();  // the device's own, void with another version
     std::optional<Offer> offer;
+    std::optional<EvaluationOffer> evaluation;
     std::optional<Decline> decline;
     std::shared_ptr<const FinishedUpdate> update;
     Moment announce_from = Moment::min();
     unsigned retries = 0;
   };
 
-  static bool offer_is_dead(const Task& task, Moment now);
+  static bool is_to_come(const Task& task, std::uint64_t version);
+  static void drop_dead_offers(const std::string& name, Task& task, Moment now);
   static Moment next_question(const Task& task);
   bool may_ask(const Task& task) const;
   std::optional<Step> refusal() const;
   std::optional<Step> announcement(Moment now) const;
   std::optional<Step> adoption() const;
+  std::optional<Step> evaluation() const;
   std::optional<Step> training();
   std::optional<Step> question(Moment now) const;
   Moment next_change() const;

@@ -29,6 +29,7 @@ bool is_pushed(wire::Body body) {
     case wire::Body::Subscribed:
     case wire::Body::WorkOffer:
     case wire::Body::WorkLater:
+    case wire::Body::EvaluationOffer:
     case wire::Body::TaskNotice:
       return true;
     default:

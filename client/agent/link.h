@@ -18,9 +18,9 @@
 namespace fl::client {
 
 /// A connection to a server that has welcomed this device. Reads all the time, so that what the server may
-/// send at any moment (VersionNotice, Subscribed, WorkOffer, WorkLater, TaskNotice) never waits behind, and
-/// tells `on_push` of it; everything else is the answer to a question. Sends KeepAlive when it has been
-/// silent.
+/// send at any moment (VersionNotice, Subscribed, WorkOffer, WorkLater, TaskNotice, EvaluationOffer) never
+/// waits behind, and tells `on_push` of it; everything else is the answer to a question. Sends KeepAlive when
+/// it has been silent.
 ///
 /// Everything runs on the connection's executor. One coroutine at a time asks, waits or receives; after any
 /// of them has thrown anything but what a Refusal to an answer means, only the destructor may follow. Besides

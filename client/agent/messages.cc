@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "protocol/features.h"
 #include "protocol/limits.h"
 
 namespace fl::client {
@@ -13,6 +14,10 @@ namespace {
 using flatbuffers::FlatBufferBuilder;
 
 constexpr auto longest_deadline = std::chrono::hours(24 * 7);
+
+Moment deadline_of(std::uint32_t milliseconds, Moment now) {
+  return now + std::min<std::chrono::milliseconds>(std::chrono::milliseconds(milliseconds), longest_deadline);
+}
 
 [[noreturn]] void refuse_offer(const std::string& what) {
   throw Error(ErrorCode::protocol, "the server offers work that cannot be done: " + what);
@@ -79,7 +84,7 @@ static_assert(static_cast<int>(wire::Schedule::cosine) == static_cast<int>(Sched
 flatbuffers::DetachedBuffer hello_message() {
   return wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {
     const auto software = builder.CreateString("fl-client " FL_VERSION);
-    const auto features = builder.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::String>>());
+    const auto features = builder.CreateVectorOfStrings(std::vector{std::string(wire::evaluation_feature)});
     return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max, features,
                              software);
   });
@@ -113,7 +118,7 @@ flatbuffers::DetachedBuffer declined_message(const Decline& decline) {
   return wire::make_message<wire::WorkDeclined>([&](FlatBufferBuilder& builder) {
     const auto task = builder.CreateString(decline.task);
     const auto reason = builder.CreateString(decline.reason.substr(0, limits::sentence_bytes));
-    return wire::CreateWorkDeclined(builder, task, decline.round, reason);
+    return wire::CreateWorkDeclined(builder, task, decline.round, reason, decline.evaluation);
   });
 }
 
@@ -164,6 +169,15 @@ FinishedUpdate update_from(const wire::UpdateAnnounce& message) {
   return update;
 }
 
+flatbuffers::DetachedBuffer report_message(const EvaluationOffer& offer, const Evaluation& evaluation) {
+  const auto examples = static_cast<double>(evaluation.examples);
+  return wire::make_message<wire::EvaluationReport>([&](FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationReport(builder, builder.CreateString(offer.task), offer.evaluation,
+                                        offer.version, evaluation.examples, evaluation.loss * examples,
+                                        evaluation.accuracy ? *evaluation.accuracy * examples : -1.0);
+  });
+}
+
 flatbuffers::DetachedBuffer renew_message(ByteView certificate_request) {
   return wire::make_message<wire::RenewRequest>([&](FlatBufferBuilder& builder) {
     return wire::CreateRenewRequest(builder, wire::field_of(builder, certificate_request));
@@ -206,8 +220,16 @@ Offer offer_from(const wire::WorkOffer& message, Moment now) {
   offer.max_examples = message.max_examples();
   offer.max_delta = message.max_delta();
   offer.encoding = encoding_from(message);
-  const std::chrono::milliseconds time(message.deadline_ms());
-  offer.deadline = now + std::min<std::chrono::milliseconds>(time, longest_deadline);
+  offer.deadline = deadline_of(message.deadline_ms(), now);
+  return offer;
+}
+
+EvaluationOffer evaluation_offer_from(const wire::EvaluationOffer& message, Moment now) {
+  EvaluationOffer offer;
+  offer.task = wire::text_of(message.task());
+  offer.evaluation = message.evaluation();
+  offer.version = message.version();
+  offer.deadline = deadline_of(message.deadline_ms(), now);
   return offer;
 }
 

@@ -25,6 +25,8 @@ flatbuffers::DetachedBuffer work_request_message(const std::string& task, std::u
 flatbuffers::DetachedBuffer announce_message(const FinishedUpdate& update);
 /// The inverse, but for the bytes and the deadline. Throws Error(invalid_data) where a field is none.
 FinishedUpdate update_from(const wire::UpdateAnnounce& message);
+/// Of a test on at least one example.
+flatbuffers::DetachedBuffer report_message(const EvaluationOffer& offer, const Evaluation& evaluation);
 flatbuffers::DetachedBuffer renew_message(ByteView certificate_request);
 flatbuffers::DetachedBuffer enrol_message(ByteView token, ByteView certificate_request,
                                           const std::string& name);
@@ -33,6 +35,7 @@ flatbuffers::DetachedBuffer enrol_message(ByteView token, ByteView certificate_r
 Notice notice_from(const wire::VersionNotice& message);
 /// Throws Error(protocol) naming what of the offer no device could do.
 Offer offer_from(const wire::WorkOffer& message, Moment now);
+EvaluationOffer evaluation_offer_from(const wire::EvaluationOffer& message, Moment now);
 /// What a refusal means to the agent: revoked and token are unauthenticated, internal unavailable,
 /// version failed_precondition, not_found not_found, the others protocol.
 Error error_from(const wire::Refusal& refusal);

@@ -59,6 +59,7 @@ std::string task_in(const wire::Message& message) {
   }
   if (const auto* offer = message.body_as_WorkOffer()) return std::string(wire::text_of(offer->task()));
   if (const auto* later = message.body_as_WorkLater()) return std::string(wire::text_of(later->task()));
+  if (const auto* offer = message.body_as_EvaluationOffer()) return std::string(wire::text_of(offer->task()));
   return "";
 }
 
@@ -151,6 +152,9 @@ awaitable<bool> Session::perform(Agenda::Step step) {
     case Agenda::Step::Kind::adopt:
       co_await adopt(step.task);
       break;
+    case Agenda::Step::Kind::evaluate:
+      co_await evaluate(step.task);
+      break;
     case Agenda::Step::Kind::train:
       context_.trainer.begin(step.task);
       break;
@@ -215,6 +219,8 @@ void Session::take_push(const wire::Message& message) {
     answered_.insert(task);
   } else if (const auto* offer = message.body_as_WorkOffer()) {
     take_offer(task, *offer);
+  } else if (const auto* evaluation = message.body_as_EvaluationOffer()) {
+    context_.agenda.evaluation_offered(evaluation_offer_from(*evaluation, Steady::now()));
   } else if (const auto* later = message.body_as_WorkLater()) {
     const std::chrono::milliseconds wait(later->retry_after_ms());
     context_.agenda.told_to_wait(task, Steady::now() + std::clamp(wait, shortest_wait, longest_wait),

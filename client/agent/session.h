@@ -72,6 +72,9 @@ class Session {
   void put_to_use(ModelStore& store, const Notice& notice, const Manifest& manifest, TriedVersion tried);
   void refuse(const Notice& notice, const std::string& why);
 
+  boost::asio::awaitable<void> evaluate(std::string task);
+  boost::asio::awaitable<void> report(EvaluationOffer offer, Evaluation evaluation);
+
   boost::asio::awaitable<void> ask(std::string task);
   boost::asio::awaitable<void> announce(std::string task);
   void settle(const FinishedUpdate& update, const wire::UpdateReply& reply);

@@ -16,16 +16,6 @@ namespace {
 /// Of the offer's seed, which training draws from too.
 constexpr std::uint64_t rounding_part = 0x656E636F64696E67;  // "encoding"
 
-Manifest offered_manifest(const Offer& offer, const ModelStore& store) {
-  const std::optional<StoredVersion> champion = store.champion();
-  if (!champion || champion->manifest.version != offer.version) {
-    throw Error(ErrorCode::failed_precondition, "this device does not hold version " +
-                                                    std::to_string(offer.version) + " of " + offer.task +
-                                                    ", which the server offers to train from");
-  }
-  return champion->manifest;
-}
-
 Examples training_examples(const Offer& offer, const ExampleStore& store) {
   Examples examples = store.load(offer.task, Side::training, offer.max_examples, offer.seed);
   if (examples.count() == 0) {
@@ -71,7 +61,8 @@ void encode_into(FinishedUpdate& update, const Weights& delta, const Offer& offe
 std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, const ModelStore& store,
                                             const ExampleStore& examples, const std::stop_token& stop,
                                             const std::function<void(const TrainingProgress&)>& progress) {
-  const std::unique_ptr<Model> model = open_version(engine, store, offered_manifest(offer, store));
+  const std::unique_ptr<Model> model =
+      open_version(engine, store, held_manifest(store, offer.task, offer.version));
   auto update = std::make_shared<FinishedUpdate>();
   update->test = evaluate_held_out([&](const Examples& part) { return model->evaluate(part); }, examples,
                                    offer.task, stop)

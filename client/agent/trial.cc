@@ -48,6 +48,13 @@ std::unique_ptr<Model> open_version(Engine& engine, const ModelStore& store, con
   return model;
 }
 
+Manifest held_manifest(const ModelStore& store, const std::string& task, std::uint64_t version) {
+  const std::optional<StoredVersion> champion = store.champion();
+  if (champion && champion->manifest.version == version) return champion->manifest;
+  throw Error(ErrorCode::failed_precondition, "this device does not hold version " + std::to_string(version) +
+                                                  " of " + task + ", which the server offers work with");
+}
+
 std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const Examples&)>& evaluate,
                                             const ExampleStore& examples, const std::string& task,
                                             const std::stop_token& stop) {

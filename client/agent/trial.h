@@ -20,6 +20,10 @@ using EngineSource = std::function<std::shared_ptr<Engine>()>;
 /// the parts are damaged, the archive does not open, or its layout is not the manifest's.
 std::unique_ptr<Model> open_version(Engine& engine, const ModelStore& store, const Manifest& manifest);
 
+/// The manifest of the version that serves. Throws Error(failed_precondition) where that is not the one of
+/// this number, which the server offers work with.
+Manifest held_manifest(const ModelStore& store, const std::string& task, std::uint64_t version);
+
 /// Tests a model, by what it says of a batch, on the examples held out on this device; nothing where there
 /// are none, or where `stop` was asked for.
 std::optional<Evaluation> evaluate_held_out(const std::function<Evaluation(const Examples&)>& evaluate,

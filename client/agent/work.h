@@ -34,11 +34,20 @@ struct Offer {
   Moment deadline;
 };
 
+/// The server has a version tested on this device's held-out examples.
+struct EvaluationOffer {
+  std::string task;
+  std::uint64_t evaluation = 0;
+  std::uint64_t version = 0;
+  Moment deadline;
+};
+
 /// What was offered cannot be done here; the operator is told why.
 struct Decline {
   std::string task;
   std::uint64_t round = 0;
   std::string reason;
+  std::uint64_t evaluation = 0;  ///< Above 0: it is this that cannot be done, and not a round's work.
 };
 
 /// What a device learned in a round, kept until the server has it or will not have it.

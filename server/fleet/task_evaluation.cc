@@ -230,7 +230,7 @@ void TaskEvaluation::act(const TurnAway& away) {
   const auto later = laters_.extract(away.device);
   const auto found = parts_.listeners.find(away.device);
   if (later.empty() || found == parts_.listeners.end()) return;
-  found->second->work_later(parts_.task.name, later.mapped().retry_after, later.mapped().reason);
+  found->second->work_later(parts_.task.name, later.mapped());
 }
 
 void TaskEvaluation::act(const EndEvaluation& end) {

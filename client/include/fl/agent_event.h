@@ -18,7 +18,8 @@ struct AgentEvent {
     training,         ///< Began, goes on (at most every two seconds), or ended.
     update_accepted,
     update_refused,
-    waiting,  ///< The server has no work for this device now.
+    evaluation,  ///< A version was tested on the held-out examples for the server, or could not be.
+    waiting,     ///< The server has no work for this device now.
     certificate_renewed,
     trouble,  ///< Anything else that went wrong; the agent goes on.
   };

@@ -26,6 +26,10 @@ Offer offer(const std::string& task, std::uint64_t round, std::uint64_t version,
   return offer;
 }
 
+EvaluationOffer evaluation(std::uint64_t number, std::uint64_t version) {
+  return {"har", number, version, at(10'000)};
+}
+
 std::shared_ptr<const FinishedUpdate> update(const std::string& task, std::uint64_t round,
                                              std::uint64_t version) {
   auto update = std::make_shared<FinishedUpdate>();
@@ -329,4 +333,53 @@ TEST_CASE("an update is sent at most three times") {
   CHECK_FALSE(agenda.settled("har", Settlement::retry, at(200)));
   CHECK(agenda.settled("har", Settlement::retry, at(300)));
   CHECK(agenda.update_of("har") == nullptr);
+}
+
+TEST_CASE("an evaluation is done before anything else is asked for and then work is asked for again") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.evaluation_offered(evaluation(4, 1));
+  CHECK(agenda.next(at(0)).kind == Kind::evaluate);
+  CHECK(agenda.take_evaluation("har").evaluation == 4);
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
+}
+
+TEST_CASE("an evaluation that was not asked for or whose time is over is not done") {
+  Agenda agenda = ready();
+  agenda.evaluation_offered(evaluation(4, 1));
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
+  agenda.asked("har");
+  agenda.evaluation_offered(evaluation(4, 1));
+  CHECK(agenda.next(at(10'000)).kind == Kind::ask);
+  Agenda receives = ready(false);
+  receives.asked("har");
+  receives.evaluation_offered(evaluation(4, 1));
+  CHECK(receives.next(at(0)).kind == Kind::rest);
+}
+
+TEST_CASE("an evaluation waits for its version to be adopted and is declined where that is not to come") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.noticed(notice("har", 2));
+  agenda.evaluation_offered(evaluation(4, 2));
+  CHECK(agenda.next(at(0)).kind == Kind::adopt);
+  agenda.take_notice("har");
+  agenda.adopted("har", 2);
+  CHECK(agenda.next(at(0)).kind == Kind::evaluate);
+  agenda.take_evaluation("har");
+  agenda.asked("har");
+  agenda.evaluation_offered(evaluation(5, 1));
+  CHECK(agenda.next(at(0)).kind == Kind::decline);
+  const Decline decline = agenda.take_decline("har");
+  CHECK(decline.evaluation == 5);
+  CHECK(decline.reason == "the version to evaluate is not here");
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
+}
+
+TEST_CASE("an evaluation that was offered on another connection is void") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.evaluation_offered(evaluation(4, 1));
+  reconnect(agenda);
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
 }

@@ -93,6 +93,20 @@ Task<> Peer::offer(ScriptedOffer offer) {
   co_await send(std::move(message));
 }
 
+Task<> Peer::evaluation(std::uint64_t number, std::uint64_t version) {
+  auto message = wire::make_message<wire::EvaluationOffer>([&](FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationOffer(builder, builder.CreateString("har"), number, version, 60'000);
+  });
+  co_await send(std::move(message));
+}
+
+Task<> Peer::answer_report(wire::Outcome outcome, std::string sentence) {
+  auto message = wire::make_message<wire::EvaluationReply>([&](FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationReply(builder, outcome, builder.CreateString(sentence));
+  });
+  co_await send(std::move(message));
+}
+
 Task<> Peer::later(std::string task, std::uint32_t retry_after_ms) {
   auto message = wire::make_message<wire::WorkLater>([&](FlatBufferBuilder& builder) {
     const auto name = builder.CreateString(task);

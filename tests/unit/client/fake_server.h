@@ -85,6 +85,9 @@ class Peer {
   Task<> task_added(std::string task);
   Task<> subscribed(std::string task, std::uint64_t version);
   Task<> offer(ScriptedOffer offer);
+  /// Asks for an evaluation of a version of "har".
+  Task<> evaluation(std::uint64_t number, std::uint64_t version);
+  Task<> answer_report(wire::Outcome outcome, std::string sentence = "because");
   Task<> later(std::string task, std::uint32_t retry_after_ms);
   Task<> go(std::uint64_t offset = 0);
   Task<> reply(wire::Outcome outcome, std::string sentence = "because");

@@ -103,6 +103,38 @@ TEST_CASE("an announcement says what the update is and how the version before it
   CHECK(body_of<wire::UpdateAnnounce>(tested).test_accuracy() == 0.75);
 }
 
+TEST_CASE("a report holds how many examples were tested and sums over them (I1)") {
+  const EvaluationOffer offer{"har", 5, 3, Moment()};
+  const auto buffer = report_message(offer, {8, 0.25, 0.75});
+  const auto& report = body_of<wire::EvaluationReport>(buffer);
+  CHECK(wire::text_of(report.task()) == "har");
+  CHECK(report.evaluation() == 5);
+  CHECK(report.version() == 3);
+  CHECK(report.examples() == 8);
+  CHECK(report.loss_sum() == 2.0);
+  CHECK(report.correct() == 6.0);
+  const auto without = report_message(offer, {8, 0.25, std::nullopt});
+  CHECK(body_of<wire::EvaluationReport>(without).correct() == -1.0);
+}
+
+TEST_CASE("an evaluation that is offered is understood and no deadline is beyond a week (I8)") {
+  const auto buffer = wire::make_message<wire::EvaluationOffer>([](flatbuffers::FlatBufferBuilder& builder) {
+    return wire::CreateEvaluationOffer(builder, builder.CreateString("har"), 5, 3, UINT32_MAX);
+  });
+  const EvaluationOffer offer = evaluation_offer_from(body_of<wire::EvaluationOffer>(buffer), Moment());
+  CHECK(offer.task == "har");
+  CHECK(offer.evaluation == 5);
+  CHECK(offer.version == 3);
+  CHECK(offer.deadline == Moment() + std::chrono::hours(24 * 7));
+}
+
+TEST_CASE("a device names the feature without which it is asked for no evaluation") {
+  const auto buffer = hello_message();
+  const auto& hello = body_of<wire::Hello>(buffer);
+  REQUIRE(hello.features()->size() == 1);
+  CHECK(hello.features()->Get(0)->str() == "evaluation");
+}
+
 TEST_CASE("a notice without a whole signature is refused (I6)") {
   const auto buffer = wire::make_message<wire::VersionNotice>([](flatbuffers::FlatBufferBuilder& builder) {
     const auto task = builder.CreateString("har");
