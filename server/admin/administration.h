@@ -40,7 +40,7 @@ class Request;
 ///   devices
 ///   device-revoke  device
 ///   rounds         task, after?, limit?         → with what the participants did, and if there are more
-///   versions       task, after?, limit?         → and if there are more
+///   versions       task, after?, limit?         → with how devices evaluated them, and if there are more
 ///
 /// One thread at a time.
 class Administration {

@@ -1,3 +1,6 @@
+#include <map>
+#include <utility>
+
 #include <boost/json.hpp>
 
 #include "common/base/error.h"
@@ -45,6 +48,30 @@ json::object json_of(const RoundSummary& summary) {
           {"opened", milliseconds(summary.round.opened)},
           {"closed", milliseconds(summary.round.closed)},
           {"reason", summary.round.reason}};
+}
+
+json::value json_of(const std::optional<Spread>& spread) {
+  if (!spread) return nullptr;
+  return json::object{{"min", spread->min},
+                      {"p10", spread->p10},
+                      {"p50", spread->p50},
+                      {"p90", spread->p90},
+                      {"max", spread->max}};
+}
+
+json::object json_of(const EvaluationRecord& evaluation) {
+  const EvaluationSummary& summary = evaluation.summary;
+  return {{"evaluation", evaluation.evaluation},
+          {"state", name(evaluation.state)},
+          {"devices", summary.devices},
+          {"examples", summary.examples},
+          {"loss", value_of(summary.loss)},
+          {"loss_spread", json_of(summary.loss_spread)},
+          {"accuracy", value_of(summary.accuracy)},
+          {"accuracy_spread", json_of(summary.accuracy_spread)},
+          {"opened", milliseconds(evaluation.opened)},
+          {"closed", milliseconds(evaluation.closed)},
+          {"reason", evaluation.reason}};
 }
 
 json::object json_of(const VersionRecord& version) {
@@ -129,9 +156,16 @@ json::object Administration::versions(const Request& request) const {
   const TaskRecord task = known_task(request);
   const std::uint64_t after = request.number_or("after", 0, 0, largest);
   const auto limit = static_cast<std::uint32_t>(request.number_or("limit", most_records, 1, most_records));
+  std::map<std::uint64_t, EvaluationRecord> evaluations;
+  for (EvaluationRecord& evaluation : ledger_.evaluations(task.name, after, limit)) {
+    evaluations[evaluation.version] = std::move(evaluation);
+  }
   json::array list;
   for (const VersionRecord& version : ledger_.versions(task.name, after, limit)) {
-    list.push_back(json_of(version));
+    json::object record = json_of(version);
+    const auto found = evaluations.find(version.version);
+    record["evaluation"] = found == evaluations.end() ? json::value() : json_of(found->second);
+    list.push_back(std::move(record));
   }
   const bool more = list.size() == limit;
   return {{"versions", std::move(list)}, {"more", more}};

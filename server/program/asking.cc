@@ -65,7 +65,7 @@ std::vector<KnownVersion> ask_versions(const ServerHome& home, const std::string
   for (const json::object& record : ask_pages(home, request, "versions", "version")) {
     versions.push_back({number_at(record, "version"), number_at(record, "round"),
                         Digest::from_hex(text_at(record, "weights")),
-                        record.at("published").to_number<std::int64_t>()});
+                        record.at("published").to_number<std::int64_t>(), record.at("evaluation")});
   }
   return versions;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include "common/base/digest.h"
 #include "common/model/contract.h"
@@ -37,7 +38,8 @@ struct KnownVersion {
   std::uint64_t version = 0;
   std::uint64_t round = 0;
   Digest weights;
-  std::int64_t published = 0;  ///< Milliseconds since the Unix epoch.
+  std::int64_t published = 0;     ///< Milliseconds since the Unix epoch.
+  boost::json::value evaluation;  ///< By devices, as the administration gives it; null where there is none.
 };
 /// The versions after `after`, oldest first.
 std::vector<KnownVersion> ask_versions(const ServerHome& home, const std::string& task, std::uint64_t after);

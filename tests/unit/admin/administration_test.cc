@@ -205,6 +205,29 @@ TEST_CASE("rounds and versions tell what happened from a number on") {
   CHECK(contains(desk.refusal("not_found", {{"command", "rounds"}, {"task", "haar"}}), "there are: har"));
 }
 
+TEST_CASE("versions are told with how devices evaluated them") {
+  Desk desk;
+  desk.ask(desk.task_request());
+  enrol(desk.office.ledger, "a");
+  const auto evaluation = [&] {
+    return desk.ask({{"command", "versions"}, {"task", "har"}}).at("versions").at(0).at("evaluation");
+  };
+  CHECK(evaluation().is_null());
+  desk.office.ledger.begin_evaluation(sample_evaluation(1, 1), {"a"});
+  CHECK(evaluation().at("state").as_string() == "open");
+  CHECK(evaluation().at("loss").is_null());
+  EvaluationRecord ended = sample_evaluation(1, 1);
+  ended.state = EvaluationState::complete;
+  ended.summary = {3, 40, 0.5, Spread{0.1, 0.2, 0.3, 0.4, 0.6}, std::nullopt, std::nullopt};
+  desk.office.ledger.close_evaluation(ended);
+  CHECK(evaluation().at("state").as_string() == "complete");
+  CHECK(evaluation().at("devices") == 3);
+  CHECK(evaluation().at("examples") == 40);
+  CHECK(evaluation().at("loss") == 0.5);
+  CHECK(evaluation().at("loss_spread").at("max") == 0.6);
+  CHECK(evaluation().at("accuracy").is_null());
+}
+
 TEST_CASE("the status tells a running server from a stopped one") {
   Desk running;
   running.ask(running.task_request());

@@ -150,6 +150,35 @@ TEST_CASE("rounds and versions are listed and can be followed to an end") {
   CHECK(contains(unknown.err, "there are: har"));
 }
 
+TEST_CASE("versions are listed with how devices evaluated them where any was") {
+  const MadeHome made;
+  made.fill_in();
+  CHECK(run({"versions", made.path, "har"}).out.find("accuracy") == std::string::npos);
+  CHECK(json::parse(run({"versions", made.path, "har", "--json"}).out).at(0).at("accuracy").is_null());
+  {
+    Ledger ledger(ServerHome::open(made.path).ledger_path());
+    ledger.begin_evaluation(sample_evaluation(1, 2), {"a", "b"});
+    EvaluationRecord ended = sample_evaluation(1, 2);
+    ended.state = EvaluationState::incomplete;
+    ended.summary = {
+        2, 40, 0.5, Spread{0.25, 0.25, 0.25, 0.75, 0.75}, 0.625, Spread{0.5, 0.5, 0.5, 1.0, 1.0}};
+    ledger.close_evaluation(ended);
+  }
+  const std::string table = run({"versions", made.path, "har"}).out;
+  CHECK(contains(table, "accuracy_p10"));
+  CHECK(contains(table, "incomplete"));
+  CHECK(contains(table, "0.6250"));
+  const json::value versions = json::parse(run({"versions", made.path, "har", "--json"}).out);
+  CHECK(versions.at(0).at("evaluation").is_null());
+  CHECK(versions.at(1).at("evaluation") == "incomplete");
+  CHECK(versions.at(1).at("devices") == 2);
+  CHECK(versions.at(1).at("examples") == 40);
+  CHECK(versions.at(1).at("loss") == 0.5);
+  CHECK(versions.at(1).at("loss_max") == 0.75);
+  CHECK(versions.at(1).at("accuracy") == 0.625);
+  CHECK(versions.at(1).at("accuracy_min") == 0.5);
+}
+
 TEST_CASE("a version is written as safetensors without an engine") {
   const MadeHome made;
   made.fill_in();
