@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
+#include "common/base/disk.h"
 #include "common/base/error.h"
 
 namespace fl {
@@ -63,12 +65,17 @@ std::filesystem::path replaceable(const std::filesystem::path& path) {
               path.string() + " is there and is no regular file, so that no file can be put in its place");
 }
 
-std::filesystem::path temporary_beside(const std::filesystem::path& path) {
+std::filesystem::path temporary_beside(const std::filesystem::path& path, Disk& disk) {
   static std::atomic<unsigned> counter{0};  // only keeps two writers of one process apart
-  const std::string name =
+  std::filesystem::path name =
       path.string() + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
-  ::unlink(name.c_str());  // of a process of the same number that lost power
+  std::error_code ignored;
+  if (std::filesystem::exists(name, ignored)) disk.remove(name);  // of a process of the same number
   return name;
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
 }  // namespace
@@ -131,12 +138,14 @@ Digest sha256_of_file(const FileDescriptor& file, const std::filesystem::path& p
   }
 }
 
+// Without the times of the file, which take the disk as long as its content does.
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path) {
-  if (::fsync(file.get()) != 0) throw_system_error(errno, "syncing " + path.string());
+  if (::fdatasync(file.get()) != 0) throw_system_error(errno, "syncing " + path.string());
 }
 
 void sync_folder(const std::filesystem::path& folder) {
-  sync_file(open_file(folder, O_RDONLY | O_DIRECTORY), folder);
+  const FileDescriptor opened = open_file(folder, O_RDONLY | O_DIRECTORY);
+  if (::fsync(opened.get()) != 0) throw_system_error(errno, "syncing " + folder.string());
 }
 
 Bytes read_file(const std::filesystem::path& path, std::size_t limit) {
@@ -147,17 +156,24 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t limit)
   return read_all<std::string>(path, limit);
 }
 
-FileDraft::FileDraft(const std::filesystem::path& path, FileMode mode)
-    : path_(replaceable(path)),
-      temporary_(temporary_beside(path_)),
-      file_(open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL, mode)) {}
+FileDraft::FileDraft(const std::filesystem::path& path, FileMode mode, Disk& disk)
+    : disk_(disk),
+      path_(replaceable(path)),
+      temporary_(temporary_beside(path_, disk)),
+      file_(disk.open(temporary_, O_WRONLY | O_CREAT | O_EXCL, mode)) {}
 
 FileDraft::~FileDraft() {
-  if (file_.valid()) ::unlink(temporary_.c_str());
+  if (!file_.valid()) return;
+  try {
+    disk_.remove(temporary_);
+  } catch (const std::exception&) {  // it takes room and does no harm
+    return;
+  }
 }
 
 void FileDraft::write(ByteView content) {
-  write_all(file_, content, path_);
+  disk_.write(file_, written_, content, path_);
+  written_ += content.size();
 }
 
 void FileDraft::commit_as(const std::filesystem::path& path) {
@@ -166,28 +182,26 @@ void FileDraft::commit_as(const std::filesystem::path& path) {
 }
 
 void FileDraft::commit() {
-  sync_file(file_, path_);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    throw_system_error(errno, "writing " + path_.string());
+  disk_.sync(file_, path_);
+  disk_.rename(temporary_, path_);
   file_ = FileDescriptor();
-  sync_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
+  disk_.sync_folder(folder_of(path_));
 }
 
-void write_file_atomically(const std::filesystem::path& path, ByteView content, FileMode mode) {
-  FileDraft draft(path, mode);
+void write_file_atomically(const std::filesystem::path& path, ByteView content, FileMode mode, Disk& disk) {
+  FileDraft draft(path, mode, disk);
   draft.write(content);
   draft.commit();
 }
 
-void make_private_folder(const std::filesystem::path& path) {
+void make_private_folder(const std::filesystem::path& path, Disk& disk) {
   if (std::filesystem::is_directory(path)) return;
-  if (path.has_parent_path() && path.parent_path() != path) make_private_folder(path.parent_path());
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    throw_system_error(errno, "making the folder " + path.string());
-  }
+  if (path.has_parent_path() && path.parent_path() != path) make_private_folder(path.parent_path(), disk);
+  disk.make_folder(path);
   if (!std::filesystem::is_directory(path)) {
     throw Error(ErrorCode::already_exists, path.string() + " is there and is not a folder");
   }
+  disk.sync_folder(folder_of(path));
 }
 
 }  // namespace fl

@@ -11,6 +11,10 @@
 
 namespace fl {
 
+/// What the writes of a server go through, see disk.h.
+class Disk;
+Disk& system_disk();
+
 /// Who may read a file that is written.
 enum class FileMode { shared = 0644, secret = 0600 };
 
@@ -19,8 +23,9 @@ enum class FileMode { shared = 0644, secret = 0600 };
 Bytes read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 40U);
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30U);
 
-/// Makes a folder and its parents, readable by the owner alone (0700), if they are not there.
-void make_private_folder(const std::filesystem::path& path);
+/// Makes a folder and its parents, readable by the owner alone (0700), if they are not there; those that it
+/// makes are durable.
+void make_private_folder(const std::filesystem::path& path, Disk& disk = system_disk());
 
 /// Makes a rename or a new file in `folder` durable.
 void sync_folder(const std::filesystem::path& folder);
@@ -66,7 +71,9 @@ class FileDraft {
  public:
   /// The folder must be there. Throws Error: invalid_argument where something is at `path` that is no
   /// regular file, such as a folder, a pipe or a device, or a link that leads nowhere; as the system fails.
-  explicit FileDraft(const std::filesystem::path& path, FileMode mode = FileMode::shared);
+  /// `disk` outlives it.
+  explicit FileDraft(const std::filesystem::path& path, FileMode mode = FileMode::shared,
+                     Disk& disk = system_disk());
   FileDraft(const FileDraft&) = delete;
   FileDraft& operator=(const FileDraft&) = delete;
   ~FileDraft();
@@ -80,13 +87,15 @@ class FileDraft {
   void commit_as(const std::filesystem::path& path);
 
  private:
+  Disk& disk_;
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   FileDescriptor file_;
+  std::uint64_t written_ = 0;
 };
 
 /// Puts `content` at `path` by a FileDraft. Throws as it does.
 void write_file_atomically(const std::filesystem::path& path, ByteView content,
-                           FileMode mode = FileMode::shared);
+                           FileMode mode = FileMode::shared, Disk& disk = system_disk());
 
 }  // namespace fl

@@ -16,8 +16,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Between two tries to write a version, for example while the disk is full.
-constexpr std::chrono::seconds commit_retry{5};
 // Until a round whose updates cannot be read is given up, where the disk does not say that they are lost.
 constexpr int most_fold_tries = 12;
 // Of the workers, for one pass over the updates of a task.
@@ -103,7 +101,7 @@ asio::awaitable<void> TaskRunner::pause_before_another_try(const std::string& fa
   parts_.log->error(
       fmt::format("task={} round={}: the new version could not be written and will be tried again: {}",
                   task_.name, round_->number(), failure));
-  retry_.expires_after(commit_retry);
+  retry_.expires_after(parts_.pace.retry);
   boost::system::error_code cancelled;
   co_await retry_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
 }

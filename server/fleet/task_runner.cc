@@ -15,10 +15,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Devices that ask within this time are chosen from together; no longer once all that are here ask.
-constexpr Milliseconds settle_time{50};
-// Until a round is taken up again whose events the ledger could not record.
-constexpr std::chrono::seconds recovery_time{5};
 // Until a device asks again once a task has made all of its rounds.
 constexpr Milliseconds rest_retry{300'000};
 
@@ -169,7 +165,7 @@ void TaskRunner::unsubscribe(const std::string& device, const TaskListener& list
 
 void TaskRunner::ask(const std::string& device) {
   if (recovering_) {
-    act(Later{device, recovery_time, disk_trouble});
+    act(Later{device, parts_.pace.retry, disk_trouble});
     return;
   }
   if (finished()) {
@@ -186,7 +182,7 @@ void TaskRunner::poke() {
       round_->phase() == RoundPhase::selecting && round_->waiting().size() >= listeners_.size();
   if (stopped_ || (settling_ && !all_ask)) return;
   settling_ = true;
-  settle_.expires_after(all_ask ? Milliseconds(0) : settle_time);
+  settle_.expires_after(all_ask ? Milliseconds(0) : parts_.pace.settle);
   settle_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (error) return;
     self->settling_ = false;
@@ -225,7 +221,7 @@ void TaskRunner::apply(const RoundActions& actions) {
 
 void TaskRunner::take_up_again(const std::exception& failure) {
   parts_.log->error(fmt::format("task={} round={}: {}; the round is taken up again in {} s", task_.name,
-                                round_->number(), failure.what(), recovery_time.count()));
+                                round_->number(), failure.what(), Seconds(parts_.pace.retry).count()));
   recover();
 }
 
@@ -236,9 +232,9 @@ void TaskRunner::recover() {
   evaluation_->forget_waiting();
   for (const auto& [device, listener] : listeners_) {
     round_->device_left(device);
-    listener->work_later(task_.name, {device, recovery_time, disk_trouble});
+    listener->work_later(task_.name, {device, parts_.pace.retry, disk_trouble});
   }
-  retry_.expires_after(recovery_time);
+  retry_.expires_after(parts_.pace.retry);
   retry_.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
     if (cancelled || self->stopped_) return;
     try {
@@ -260,6 +256,7 @@ void TaskRunner::act(const BeginTraining& begin) {
   record.quantum = quantum();
   record.opened = parts_.clock.now();
   record.deadline = begin.deadline;
+  parts_.spool.prepare(task_.name, record.round);
   parts_.ledger.begin_round(record, begin.cohort);
   quantum_ = record.quantum;
   round_began_ = record.opened;

@@ -69,6 +69,14 @@ struct Part {
 /// held by shared_ptr: work in progress keeps it alive.
 class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
  public:
+  /// How long it waits, so that tests need not.
+  struct Pace {
+    /// Devices that ask within this time are chosen from together; no longer once all that are here ask.
+    Milliseconds settle{50};
+    /// Until what the disk refused is tried again.
+    Milliseconds retry{5000};
+  };
+
   struct Parts {
     boost::asio::io_context& context;
     boost::asio::thread_pool& workers;
@@ -79,6 +87,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
     const Clock& clock;
     std::shared_ptr<spdlog::logger> log;
     Metrics& metrics;
+    Pace pace = {};
   };
 
   TaskRunner(const Parts& parts, TaskRecord task);

@@ -193,10 +193,9 @@ void TaskRunner::record_arrivals() {
 }
 
 void TaskRunner::file(const Arrival& arrival) {
-  SpooledUpdate delta = spooled(arrival.update.record);
-  if (!arrival.fault) return fold_->add(std::move(delta));
-  std::error_code ignored;  // the round's end removes it too
-  std::filesystem::remove(delta.delta, ignored);
+  const ParticipantRecord& record = arrival.update.record;
+  if (!arrival.fault) return fold_->add(spooled(record));
+  parts_.spool.remove(task_.name, round_->number(), record.device, record.update_hash);
 }
 
 bool TaskRunner::is_let_in(const std::string& device) const {

@@ -1,14 +1,23 @@
 #include "server/ledger/blob_store.h"
 
+#include <fcntl.h>
 #include <system_error>
 
 #include "common/base/error.h"
-#include "common/base/files.h"
 
 namespace fl::server {
 namespace {
 
 constexpr const char* draft_name = "draft";
+
+/// What is left takes room and does no harm, and the next start tries again.
+void remove_if_possible(const std::filesystem::path& path, Disk& disk) {
+  try {
+    disk.remove(path);
+  } catch (const Error&) {
+    return;
+  }
+}
 
 }  // namespace
 
@@ -16,14 +25,14 @@ void BlobStore::remove_drafts() {
   std::error_code ended;
   std::filesystem::directory_iterator entry(folder_, ended);
   for (; !ended && entry != std::filesystem::directory_iterator(); entry.increment(ended)) {
-    std::error_code ignored;  // it is tried again at the next start
-    if (entry->path().filename().string().starts_with(draft_name))
-      std::filesystem::remove(entry->path(), ignored);
+    const std::string name = entry->path().filename().string();
+    const bool is_draft = name.starts_with(draft_name) || name.find(".tmp.") != std::string::npos;
+    if (is_draft) remove_if_possible(entry->path(), disk_);
   }
 }
 
 BlobDraft::BlobDraft(const BlobStore& blobs)
-    : folder_(blobs.folder_), file_(folder_ / draft_name, FileMode::secret) {}
+    : folder_(blobs.folder_), file_(folder_ / draft_name, FileMode::secret, blobs.disk_) {}
 
 void BlobDraft::write(ByteView piece) {
   file_.write(piece);
@@ -36,8 +45,8 @@ Digest BlobDraft::commit() {
   return digest;
 }
 
-BlobStore::BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {
-  make_private_folder(folder_);
+BlobStore::BlobStore(std::filesystem::path folder, Disk& disk) : folder_(std::move(folder)), disk_(disk) {
+  make_private_folder(folder_, disk_);
 }
 
 std::filesystem::path BlobStore::path(const Digest& digest) const {
@@ -51,7 +60,12 @@ bool BlobStore::contains(const Digest& digest) const {
 
 Digest BlobStore::put(ByteView content) {
   const Digest digest = sha256(content);
-  if (!contains(digest)) write_file_atomically(path(digest), content, FileMode::secret);
+  if (contains(digest)) {  // put there, perhaps, by a process that ended before it was durable
+    disk_.sync(disk_.open(path(digest), O_RDONLY, FileMode::secret), path(digest));
+    disk_.sync_folder(folder_);
+  } else {
+    write_file_atomically(path(digest), content, FileMode::secret, disk_);
+  }
   return digest;
 }
 
@@ -65,8 +79,7 @@ Bytes BlobStore::get(const Digest& digest) const {
 }
 
 void BlobStore::remove(const Digest& digest) {
-  std::error_code ignored;
-  std::filesystem::remove(path(digest), ignored);
+  remove_if_possible(path(digest), disk_);
 }
 
 }  // namespace fl::server

@@ -4,7 +4,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/digest.h"
-#include "common/base/files.h"
+#include "common/base/disk.h"
 
 namespace fl::server {
 
@@ -12,8 +12,8 @@ namespace fl::server {
 /// so that any thread and any process may read them. Safe to use from several threads.
 class BlobStore {
  public:
-  /// Makes the folder if it is not there.
-  explicit BlobStore(std::filesystem::path folder);
+  /// Makes the folder if it is not there. `disk`, through which all is written, outlives the store.
+  explicit BlobStore(std::filesystem::path folder, Disk& disk = system_disk());
 
   /// Durable when it returns; writing what is there already is cheap. Throws Error as the disk fails.
   Digest put(ByteView content);
@@ -24,13 +24,15 @@ class BlobStore {
   std::filesystem::path path(const Digest& digest) const;
   /// Takes back a blob that nothing refers to yet. No error where it is not there.
   void remove(const Digest& digest);
-  /// Removes what BlobDrafts of processes that were killed have left. For the one process that makes them.
+  /// Removes blobs that processes were writing when they were killed. No other process may be writing one,
+  /// whose put() then fails.
   void remove_drafts();
 
  private:
   friend class BlobDraft;
 
   std::filesystem::path folder_;
+  Disk& disk_;
 };
 
 /// A blob that is written piece by piece, for one larger than memory should hold. It is there from commit()

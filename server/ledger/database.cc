@@ -6,7 +6,7 @@
 #include <limits>
 #include <sqlite3.h>
 
-#include "common/base/files.h"
+#include "common/base/disk.h"
 #include "server/ledger/schema.h"
 
 namespace fl::server {
@@ -51,8 +51,8 @@ ErrorCode code_of(const SQLite::Exception& exception) {
 
 }  // namespace
 
-std::string made_private(const std::filesystem::path& path) {
-  open_file(path, O_RDWR | O_CREAT, FileMode::secret);
+std::string made_private(const std::filesystem::path& path, Disk& disk) {
+  disk.open(path, O_RDWR | O_CREAT, FileMode::secret);
   return path.string();
 }
 
@@ -101,10 +101,13 @@ void Query::bind(double value) {
   }
 }
 
-Ledger::Database::Database(const std::filesystem::path& path, CommitObserver observer)
-    : connection(guarded(
-          "opening " + path.string(),
-          [&] { return SQLite::Database(made_private(path), SQLite::OPEN_READWRITE, busy_milliseconds); })),
+Ledger::Database::Database(const std::filesystem::path& path, CommitObserver observer, Disk& disk)
+    : vfs(std::make_unique<DiskVfs>(disk)),
+      connection(guarded("opening " + path.string(),
+                         [&] {
+                           return SQLite::Database(made_private(path, disk), SQLite::OPEN_READWRITE,
+                                                   busy_milliseconds, vfs->name());
+                         })),
       on_commit(std::move(observer)) {
   guarded("opening " + path.string(), [&] {
     connection.exec("PRAGMA synchronous = FULL");
@@ -124,8 +127,8 @@ Ledger::Database::Syncing::~Syncing() {
   if (relaxed_ != nullptr) relaxed_->connection.tryExec("PRAGMA synchronous = FULL");
 }
 
-Ledger::Ledger(const std::filesystem::path& path, CommitObserver on_commit)
-    : database_(std::make_unique<Database>(path, std::move(on_commit))) {}
+Ledger::Ledger(const std::filesystem::path& path, CommitObserver on_commit, Disk& disk)
+    : database_(std::make_unique<Database>(path, std::move(on_commit), disk)) {}
 Ledger::Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger::~Ledger() = default;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include <SQLiteCpp/Transaction.h>
 
 #include "common/base/error.h"
+#include "server/ledger/disk_vfs.h"
 #include "server/ledger/ledger.h"
 
 /// What the ledger's files share: the connection, and how values go in and come out. Private to
@@ -24,7 +26,7 @@ constexpr int busy_milliseconds = 5000;
 
 /// Makes an empty database before SQLite does, so that from the start only its owner may read it; returns its
 /// path as SQLite takes it.
-std::string made_private(const std::filesystem::path& path);
+std::string made_private(const std::filesystem::path& path, Disk& disk = system_disk());
 
 /// A failure of SQLite's as an Error: full disk, failing disk, broken constraint and so on.
 Error to_error(const SQLite::Exception& exception, const std::string& doing);
@@ -89,7 +91,7 @@ class Query {
 };
 
 struct Ledger::Database {
-  Database(const std::filesystem::path& path, CommitObserver observer);
+  Database(const std::filesystem::path& path, CommitObserver observer, Disk& disk);
   explicit Database(SQLite::Database&& opened) : connection(std::move(opened)) {}
 
   /// How transactions are synced while it lives; those that are not may be lost with the machine, the latest
@@ -143,6 +145,7 @@ struct Ledger::Database {
     return std::move(records.front());
   }
 
+  std::unique_ptr<DiskVfs> vfs;  ///< None where the connection only reads.
   SQLite::Database connection;
   CommitObserver on_commit;
 };

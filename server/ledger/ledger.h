@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/disk.h"
 #include "server/ledger/evaluation_records.h"
 #include "server/ledger/records.h"
 
@@ -27,8 +28,10 @@ using CommitObserver = std::function<void(Seconds)>;
 /// a newer schema version. After any of them nothing was changed. Lists of an unknown task are empty.
 class Ledger {
  public:
-  /// Opens the database, making or migrating its schema to the present version.
-  explicit Ledger(const std::filesystem::path& path, CommitObserver on_commit = {});
+  /// Opens the database, making or migrating its schema to the present version. All that it writes goes
+  /// through `disk`, which outlives it.
+  explicit Ledger(const std::filesystem::path& path, CommitObserver on_commit = {},
+                  Disk& disk = system_disk());
   /// The ledger as it is now, for reading alone and whatever a server that has it does meanwhile. Leaves the
   /// database as it is; while it is held the database's log grows. Throws Error as the constructor does, and
   /// failed_precondition where the schema is older than the present version.

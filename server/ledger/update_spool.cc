@@ -35,9 +35,9 @@ struct stat status_of(const FileDescriptor& file, const std::filesystem::path& p
 }
 
 /// Opens an update for one receiver alone. Two could otherwise write into what one of them has finished.
-FileDescriptor open_alone(const std::filesystem::path& path, int flags) {
+FileDescriptor open_alone(Disk& disk, const std::filesystem::path& path, int flags) {
   while (true) {
-    FileDescriptor file = open_file(path, flags, FileMode::secret);
+    FileDescriptor file = disk.open(path, flags, FileMode::secret);
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       throw Error(ErrorCode::failed_precondition,
                   "the update " + path.string() + " is being received already");
@@ -62,21 +62,31 @@ std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folde
   return paths;
 }
 
+/// What is left takes room and does no harm, and the next start tries again.
+void remove_if_possible(const std::filesystem::path& path, Disk& disk) {
+  try {
+    remove_all(path, disk);
+  } catch (const Error&) {
+    return;
+  }
+}
+
 /// One device has one update on its way in a round, so that it takes no more of the disk than that.
-void remove_other_parts(const std::filesystem::path& part, const std::string& device) {
+void remove_other_parts(Disk& disk, const std::filesystem::path& part, const std::string& device) {
   for (const std::filesystem::path& path : entries_of(part.parent_path())) {
     const std::string name = path.filename().string();
     const bool is_of_device = name.size() == part.filename().string().size() &&
                               name.starts_with(device + "-") && name.ends_with(part_suffix);
-    if (is_of_device && path != part) ::unlink(path.c_str());
+    if (is_of_device && path != part) disk.remove(path);
   }
 }
 
 }  // namespace
 
-IncomingUpdate::IncomingUpdate(FileDescriptor file, std::filesystem::path part,
+IncomingUpdate::IncomingUpdate(Disk& disk, FileDescriptor file, std::filesystem::path part,
                                std::filesystem::path final_path, std::uint64_t length, const Digest& hash)
-    : part_(std::move(part)),
+    : disk_(&disk),
+      part_(std::move(part)),
       final_path_(std::move(final_path)),
       length_(length),
       hash_(hash),
@@ -105,14 +115,7 @@ void IncomingUpdate::append(ByteView chunk) {
     throw Error(ErrorCode::protocol,
                 "the update is longer than the " + std::to_string(length_) + " bytes that were announced");
   }
-  std::size_t done = 0;
-  while (done < chunk.size()) {
-    const ssize_t count =
-        ::pwrite(file_.get(), chunk.data() + done, chunk.size() - done, static_cast<off_t>(offset_ + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw_system_error(errno, "writing " + part_.string());
-    done += static_cast<std::size_t>(count);
-  }
+  disk_->write(file_, offset_, chunk, part_);
   running_.update(chunk);
   offset_ += chunk.size();
 }
@@ -123,16 +126,24 @@ bool IncomingUpdate::finish(Durability durability) {
                 "the update has " + std::to_string(offset_) + " of " + std::to_string(length_) + " bytes");
   }
   if (running_.finish() != hash_) {
-    ::unlink(part_.c_str());
+    disk_->remove(part_);
     return false;
   }
-  const bool sync = durability == Durability::fsync;
-  if (sync) sync_file(file_, part_);
-  if (::rename(part_.c_str(), final_path_.c_str()) != 0) {
-    throw_system_error(errno, "renaming " + part_.string());
-  }
-  if (sync) sync_folder(final_path_.parent_path());
+  const bool is_synced = durability == Durability::fsync;
+  if (is_synced) sync();
+  disk_->rename(part_, final_path_);
+  if (is_synced) disk_->sync_folder(final_path_.parent_path());
   return true;
+}
+
+/// What could not be synced may never be, however often it is tried: it has to be written anew.
+void IncomingUpdate::sync() {
+  try {
+    disk_->sync(file_, part_);
+  } catch (const Error&) {
+    disk_->remove(part_);
+    throw;
+  }
 }
 
 std::filesystem::path spooled_path(const std::filesystem::path& folder, const std::string& task,
@@ -142,8 +153,19 @@ std::filesystem::path spooled_path(const std::filesystem::path& folder, const st
   return folder / task / std::to_string(round) / (device + "-" + hash.hex());
 }
 
-UpdateSpool::UpdateSpool(std::filesystem::path folder) : folder_(std::move(folder)) {
-  make_private_folder(folder_);
+UpdateSpool::UpdateSpool(std::filesystem::path folder, Disk& disk)
+    : folder_(std::move(folder)), disk_(&disk) {
+  make_private_folder(folder_, disk);
+}
+
+void UpdateSpool::prepare(const std::string& task, std::uint64_t round) const {
+  check_name(task, "task");
+  const std::filesystem::path of_task = folder_ / task;
+  disk_->make_folder(of_task);
+  disk_->make_folder(of_task / std::to_string(round));
+  // Also where they are there: whoever made them may have ended before they were durable.
+  disk_->sync_folder(folder_);
+  disk_->sync_folder(of_task);
 }
 
 std::filesystem::path UpdateSpool::path(const std::string& task, std::uint64_t round,
@@ -154,34 +176,33 @@ std::filesystem::path UpdateSpool::path(const std::string& task, std::uint64_t r
 IncomingUpdate UpdateSpool::receive(const std::string& task, std::uint64_t round, const std::string& device,
                                     const Digest& hash, std::uint64_t length) const {
   const std::filesystem::path final_path = path(task, round, device, hash);
-  make_private_folder(final_path.parent_path());
+  make_private_folder(final_path.parent_path(), *disk_);
   std::error_code ignored;
   if (std::filesystem::file_size(final_path, ignored) == length && !ignored) {
-    return {open_alone(final_path, O_RDONLY), final_path, final_path, length, hash};
+    return {*disk_, open_alone(*disk_, final_path, O_RDONLY), final_path, final_path, length, hash};
   }
   const std::filesystem::path part = final_path.string() + part_suffix;
-  remove_other_parts(part, device);
-  FileDescriptor file = open_alone(part, O_RDWR | O_CREAT);
-  if (static_cast<std::uint64_t>(status_of(file, part).st_size) > length && ::ftruncate(file.get(), 0) != 0) {
-    throw_system_error(errno, "shortening " + part.string());
-  }
-  return {std::move(file), part, final_path, length, hash};
+  remove_other_parts(*disk_, part, device);
+  FileDescriptor file = open_alone(*disk_, part, O_RDWR | O_CREAT);
+  if (static_cast<std::uint64_t>(status_of(file, part).st_size) > length) disk_->resize(file, 0, part);
+  return {*disk_, std::move(file), part, final_path, length, hash};
+}
+
+void UpdateSpool::remove(const std::string& task, std::uint64_t round, const std::string& device,
+                         const Digest& hash) const {
+  remove_if_possible(path(task, round, device, hash), *disk_);
 }
 
 void UpdateSpool::keep_only(const std::string& task, std::uint64_t round) const {
   check_name(task, "task");
-  std::error_code ignored;  // what cannot be removed now is tried again at the next start
   for (const std::filesystem::path& path : entries_of(folder_ / task)) {
-    if (path.filename() != std::to_string(round)) std::filesystem::remove_all(path, ignored);
+    if (path.filename() != std::to_string(round)) remove_if_possible(path, *disk_);
   }
 }
 
 void UpdateSpool::remove_round(const std::string& task, std::uint64_t round) const {
   check_name(task, "task");
-  std::error_code problem;
-  const std::filesystem::path folder = folder_ / task / std::to_string(round);
-  std::filesystem::remove_all(folder, problem);
-  if (problem) throw_system_error(problem.value(), "removing " + folder.string());
+  remove_all(folder_ / task / std::to_string(round), *disk_);
 }
 
 }  // namespace fl::server

@@ -6,7 +6,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/digest.h"
-#include "common/base/files.h"
+#include "common/base/disk.h"
 #include "common/model/plan.h"
 
 namespace fl::server {
@@ -31,10 +31,12 @@ class IncomingUpdate {
 
  private:
   friend class UpdateSpool;
-  IncomingUpdate(FileDescriptor file, std::filesystem::path part, std::filesystem::path final_path,
-                 std::uint64_t length, const Digest& hash);
+  IncomingUpdate(Disk& disk, FileDescriptor file, std::filesystem::path part,
+                 std::filesystem::path final_path, std::uint64_t length, const Digest& hash);
   void hash_what_is_there();
+  void sync();
 
+  Disk* disk_;
   std::filesystem::path part_;
   std::filesystem::path final_path_;
   std::uint64_t length_;
@@ -53,8 +55,11 @@ std::filesystem::path spooled_path(const std::filesystem::path& folder, const st
 /// different threads.
 class UpdateSpool {
  public:
-  explicit UpdateSpool(std::filesystem::path folder);
+  /// `disk`, through which all is written, outlives the spool and what it gives.
+  explicit UpdateSpool(std::filesystem::path folder, Disk& disk = system_disk());
 
+  /// Makes the folder of a round, durable when this returns: to be called before its updates are received.
+  void prepare(const std::string& task, std::uint64_t round) const;
   /// Begins or resumes an update; one that was finished before is complete at once. `task` and `device` are
   /// names the server itself gave or checked. Reads what is there already, and removes what the device began
   /// to send of other updates in this round. Throws Error: invalid_argument for a name that is none;
@@ -64,6 +69,9 @@ class UpdateSpool {
   /// Where a finished update lies.
   std::filesystem::path path(const std::string& task, std::uint64_t round, const std::string& device,
                              const Digest& hash) const;
+  /// Removes a finished update that does not count; what cannot be removed goes with its round.
+  void remove(const std::string& task, std::uint64_t round, const std::string& device,
+              const Digest& hash) const;
   /// Removes what rounds of a task other than this one have left.
   void keep_only(const std::string& task, std::uint64_t round) const;
   /// Removes what a closed round leaves.
@@ -71,6 +79,7 @@ class UpdateSpool {
 
  private:
   std::filesystem::path folder_;
+  Disk* disk_;
 };
 
 }  // namespace fl::server
