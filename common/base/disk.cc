@@ -69,4 +69,12 @@ void remove_all(const std::filesystem::path& path, Disk& disk) {
   disk.remove(path);
 }
 
+void remove_if_possible(const std::filesystem::path& path, Disk& disk) noexcept {
+  try {
+    remove_all(path, disk);
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
 }  // namespace fl

@@ -44,4 +44,7 @@ Disk& system_disk();
 /// Removes a file, or a folder with all that is in it. No error where it is not there.
 void remove_all(const std::filesystem::path& path, Disk& disk);
 
+/// The same for what takes room and does no harm: where it cannot be removed now, it stays.
+void remove_if_possible(const std::filesystem::path& path, Disk& disk) noexcept;
+
 }  // namespace fl

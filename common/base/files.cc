@@ -163,12 +163,7 @@ FileDraft::FileDraft(const std::filesystem::path& path, FileMode mode, Disk& dis
       file_(disk.open(temporary_, O_WRONLY | O_CREAT | O_EXCL, mode)) {}
 
 FileDraft::~FileDraft() {
-  if (!file_.valid()) return;
-  try {
-    disk_.remove(temporary_);
-  } catch (const std::exception&) {  // it takes room and does no harm
-    return;
-  }
+  if (file_.valid()) remove_if_possible(temporary_, disk_);
 }
 
 void FileDraft::write(ByteView content) {

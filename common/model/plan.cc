@@ -67,6 +67,10 @@ void check_pace(const RoundPlan& plan) {
   check_whole("min_period_seconds", plan.min_period_seconds, 0, week_seconds);
 }
 
+void check_kept(std::string_view key, const KeepCount& keep, std::uint64_t lowest) {
+  if (keep.newest) check_whole(key, *keep.newest, lowest, 1'000'000'000);
+}
+
 void check_robust(const RoundPlan& plan) {
   constexpr double half = 0.5;
   const double trim = plan.server_trim.value_or(half / 2);
@@ -170,6 +174,8 @@ void RoundPlan::validate() const {
                " where updates are encoded as " + std::string(name(encoding)));
   }
   check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{64} << 30U);
+  check_kept("keep_updates", keep_updates, 0);
+  check_kept("keep_versions", keep_versions, 1);
   if (server_learning_rate) check_above("server_learning_rate", *server_learning_rate, 0, 1000);
   if (server_momentum) check_below("server_momentum", *server_momentum, 0, 1);
   if (server_beta1) check_below("server_beta1", *server_beta1, 0, 1);

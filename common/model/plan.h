@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/model/encoding.h"
+#include "common/model/keep_count.h"
 
 namespace fl {
 
@@ -90,6 +91,8 @@ struct RoundPlan {
                                    << 30U;  ///< [1, 64 GiB] The largest update, 4 bytes a parameter.
   Encoding encoding = Encoding::fp32;       ///< Of updates; fp16 has room for deltas up to 65504.
   Durability durability = Durability::fsync;
+  KeepCount keep_updates{0};  ///< [0, 1e9] or all: committed rounds whose updates stay, to be replayed.
+  KeepCount keep_versions;    ///< [1, 1e9] or all: versions whose weights and state stay, the newest.
   std::uint64_t seed = 1;
 
   // Of the strategy; which has which, and their defaults, is in docs/strategies.md.

@@ -41,6 +41,8 @@ boost::json::object json_of(const RoundPlan& plan) {
                              {"max_update_bytes", plan.max_update_bytes},
                              {"encoding", name(plan.encoding)},
                              {"durability", name(plan.durability)},
+                             {"keep_updates", name(plan.keep_updates)},
+                             {"keep_versions", name(plan.keep_versions)},
                              {"seed", plan.seed}};
   visit_strategy_settings(plan, [&object](const char* key, const auto& setting) {
     if (setting) object[key] = *setting;
@@ -93,6 +95,8 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("max_update_bytes", plan.max_update_bytes);
   object.optional("encoding", plan.encoding, encoding_from_name);
   object.optional("durability", plan.durability, durability_from_name);
+  object.optional("keep_updates", plan.keep_updates, keep_count_from_name);
+  object.optional("keep_versions", plan.keep_versions, keep_count_from_name);
   object.optional("seed", plan.seed);
   visit_strategy_settings(plan, [&object](const char* key, auto& setting) {
     object.know(key);

@@ -79,7 +79,8 @@ json::object json_of(const VersionRecord& version) {
           {"round", version.round},
           {"weights", version.weights_hash.hex()},
           {"manifest", version.manifest.hash().hex()},
-          {"published", milliseconds(version.published)}};
+          {"published", milliseconds(version.published)},
+          {"pruned", version.pruned}};
 }
 
 }  // namespace

@@ -29,6 +29,9 @@ void refuse_pair_of_strangers(const net::Identity& identity, const net::Identity
 
 /// What an update's loss leads to.
 std::string remedy_of(const NeededUpdate& update) {
+  if (update.is_committed)
+    return "copy it from a backup; the version has it, but without it round " + std::to_string(update.round) +
+           " of '" + update.task + "' cannot be replayed";
   return "copy it from a backup of the same moment before the server next starts; without it fl-server "
          "records "
          "round " +
@@ -50,10 +53,7 @@ class HomeCheck {
   HomeReport run(Leftovers treatment) {
     check_keys();
     const bool whole = check_ledger();
-    for (const auto& [hash, blob] : needed_.blobs) {
-      check_file(home_.blobs_path() / hash.hex(), hash, blob.what, remedy_of(hash, blob));
-    }
-    check_updates();
+    check_files();
     if (whole) {
       find_leftovers(home_, treatment, report_.findings);
     } else if (treatment != Leftovers::ignore) {
@@ -128,22 +128,24 @@ class HomeCheck {
     return false;
   }
 
-  void check_updates() {
+  void check_files() {
     const std::size_t before = report_.findings.size();
-    std::vector<NeededUpdate> missed;
+    std::vector<std::function<bool(const NeededFiles&)>> missed;  // whether each is needed
+    for (const auto& [hash, blob] : needed_.blobs) {
+      if (!check_file(home_.blobs_path() / hash.hex(), hash, blob.what, remedy_of(hash, blob)))
+        missed.emplace_back([&hash = hash](const NeededFiles& now) { return now.blobs.contains(hash); });
+    }
     for (const NeededUpdate& update : needed_.updates) {
       if (!check_file(home_.spool_path() / update.path, update.hash,
                       "the acknowledged update of the device " + update.device, remedy_of(update)))
-        missed.push_back(update);
+        missed.emplace_back([&update](const NeededFiles& now) { return now.holds(update); });
     }
     if (missed.empty()) return;
-    // A server that runs has closed its round meanwhile, and done with it.
-    const Ledger now = Ledger::snapshot(home_.ledger_path());
+    // A server that runs may have done with them meanwhile: closed a round, pruned a version.
+    const NeededFiles now = needed_files(Ledger::snapshot(home_.ledger_path()));
     auto finding = report_.findings.begin() + static_cast<std::ptrdiff_t>(before);
-    for (const NeededUpdate& update : missed) {
-      const std::optional<RoundRecord> open = now.open_round(update.task);
-      const bool still_needed = open && open->round == update.round;
-      finding = still_needed ? finding + 1 : report_.findings.erase(finding);
+    for (const auto& is_needed : missed) {
+      finding = is_needed(now) ? finding + 1 : report_.findings.erase(finding);
     }
   }
 

@@ -46,8 +46,7 @@ class HomeCopy {
     const FileDescriptor lock = lock_home(part_);
     clear();
     copy_fixed_files();
-    copy_ledger_and_updates();
-    copy_blobs();
+    copy_what_changes();
     HomeReport report = check();
     refuse_if_taken(target_);
     if (::rename(part_.c_str(), target_.c_str()) != 0)
@@ -86,18 +85,19 @@ class HomeCopy {
   }
 
   /// The ledger first: what is committed after it refers to more files, never to fewer, but for the updates
-  /// of rounds that are closed meanwhile. Then there is a newer ledger, in which they are closed.
-  void copy_ledger_and_updates() {
+  /// of rounds that are closed meanwhile and the blobs of versions that are pruned. Then there is a newer
+  /// ledger, which says so.
+  void copy_what_changes() {
     const fs::path ledger = part_ / home_.ledger_path().filename();
     for (int pass = 0; pass < most_passes; ++pass) {
       fs::remove(ledger);
       Ledger::copy(home_.ledger_path(), ledger);
       needed_ = needed_files(Ledger::snapshot(ledger));
-      if (copy_updates()) return;
+      if (copy_updates() && copy_blobs()) return;
     }
-    throw Error(
-        ErrorCode::unavailable,
-        "rounds are closed faster than their updates can be copied; try again when fewer devices send");
+    throw Error(ErrorCode::unavailable,
+                "rounds are closed and versions pruned faster than they can be copied; try again when fewer "
+                "devices send");
   }
 
   /// Whether all of them were there.
@@ -111,17 +111,15 @@ class HomeCopy {
         copy_file(original, copied, &update.hash);
       } catch (const Error& error) {
         if (error.code() != ErrorCode::not_found) throw;
-        const std::optional<RoundRecord> open = Ledger::snapshot(home_.ledger_path()).open_round(update.task);
-        if (open && open->round == update.round)
-          refuse_damage(original.string(), "is missing", home_.folder());
+        if (needed_now().holds(update)) refuse_damage(original.string(), "is missing", home_.folder());
         return false;
       }
     }
     return true;
   }
 
-  /// They are written once and never removed, so that there is no hurry.
-  void copy_blobs() const {
+  /// Whether all of them were there. They are never changed, so that what was copied once is right.
+  bool copy_blobs() const {
     for (const auto& [hash, blob] : needed_.blobs) {
       const fs::path original = home_.blobs_path() / hash.hex();
       const fs::path copied = part_ / "blobs" / hash.hex();
@@ -130,10 +128,16 @@ class HomeCopy {
         copy_file(original, copied, &hash);
       } catch (const Error& error) {
         if (error.code() != ErrorCode::not_found) throw;
-        refuse_damage(original.string(), "is missing, " + blob.what, home_.folder());
+        if (needed_now().blobs.contains(hash))
+          refuse_damage(original.string(), "is missing, " + blob.what, home_.folder());
+        return false;
       }
     }
+    return true;
   }
+
+  /// What the home needs by now.
+  NeededFiles needed_now() const { return needed_files(Ledger::snapshot(home_.ledger_path())); }
 
   /// Takes away what is of earlier passes and copies, and reads the rest as it lies there now.
   HomeReport check() const {

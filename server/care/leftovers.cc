@@ -53,12 +53,20 @@ void sweep_blobs(const fs::path& folder, const NeededFiles& needed, Broom& broom
   }
 }
 
+std::set<std::string> rounds_of(const std::string& task, const NeededFiles& needed) {
+  std::set<std::string> names;
+  const auto rounds = needed.rounds.find(task);
+  if (rounds == needed.rounds.end()) return names;
+  for (const std::uint64_t round : rounds->second) names.insert(std::to_string(round));
+  return names;
+}
+
 void sweep_spool(const fs::path& folder, const NeededFiles& needed, Broom& broom) {
   for (const std::string& task : names_in(folder)) {
+    const std::set<std::string> rounds = rounds_of(task, needed);
     for (const std::string& round : names_in(folder / task)) {
-      const auto open = needed.open_rounds.find(task);
-      if (open != needed.open_rounds.end() && std::to_string(open->second) == round) continue;
-      broom.add(folder / task / round, "holds updates of a round that is not open",
+      if (rounds.contains(round)) continue;
+      broom.add(folder / task / round, "holds updates of a round that is neither open nor kept",
                 "fl-server removes it when it starts the task, fl-server fsck --repair now");
     }
   }

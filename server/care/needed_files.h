@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct NeededBlob {
   bool on_devices = false;  ///< Devices hold it too.
 };
 
-/// An update that was acknowledged and is in no version yet.
+/// An update that was acknowledged and is in no version yet, or that is kept to be replayed.
 struct NeededUpdate {
   std::string task;
   std::uint64_t round = 0;
@@ -26,13 +27,17 @@ struct NeededUpdate {
   Digest hash;
   std::uint64_t bytes = 0;
   std::filesystem::path path;  ///< Within the home's spool.
+  bool is_committed = false;   ///< It is in a version.
 };
 
 /// The files that a ledger refers to. A few hundred bytes for each version and update, whatever their size.
 struct NeededFiles {
   std::map<Digest, NeededBlob> blobs;
   std::vector<NeededUpdate> updates;
-  std::map<std::string, std::uint64_t> open_rounds;  ///< By task.
+  /// Those whose updates are needed, by task.
+  std::map<std::string, std::set<std::uint64_t>> rounds;
+
+  bool holds(const NeededUpdate& update) const;
 };
 
 /// Throws Error as the ledger does.

@@ -43,6 +43,7 @@ class TaskCheck {
 
   std::uint64_t end() {
     if (versions_ == 0) fault("the task '" + task_.name + "'", "has no version");
+    if (newest_.pruned) fault(title(newest_.version), "is the newest, but recorded as pruned");
     for (const auto& [round, version] : made_) {
       fault(title(version), "was made by round " + std::to_string(round) + ", which there is not");
     }

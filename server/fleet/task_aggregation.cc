@@ -156,9 +156,9 @@ void TaskRunner::publish(const VersionRecord& version) {
   metrics_.round_ended(true, parts_.clock.now() - round_began_);
   parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,
                                number, version.version, round_->accepted()));
-  clear_spool(number);
   open_round(number + 1);
   evaluation_->version_published(version.version);
+  prune(false);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
 }
 

@@ -38,7 +38,7 @@ TaskRunner::~TaskRunner() = default;
 void TaskRunner::start() {
   require_blobs();
   take_up_round();
-  parts_.spool.keep_only(task_.name, round_->number());
+  prune(true);
   evaluation_->start(latest_.version);
   let_time_pass();
 }

@@ -177,6 +177,9 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
   std::vector<RoundUpdate> accepted_updates() const;
   void refold();
   void clear_spool(std::uint64_t round);
+  void prune(bool is_start);
+  void prune_updates();
+  void prune_versions(bool is_start);
   bool finished() const;
   void publish(const VersionRecord& version);
   std::shared_ptr<RoundFold> make_fold() const;

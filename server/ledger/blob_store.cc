@@ -10,15 +10,6 @@ namespace {
 
 constexpr const char* draft_name = "draft";
 
-/// What is left takes room and does no harm, and the next start tries again.
-void remove_if_possible(const std::filesystem::path& path, Disk& disk) {
-  try {
-    disk.remove(path);
-  } catch (const Error&) {
-    return;
-  }
-}
-
 }  // namespace
 
 void BlobStore::remove_drafts() {

@@ -78,6 +78,16 @@ class Ledger {
   /// one.
   void add_version(const VersionRecord& version);
 
+  // What is kept no longer.
+  /// The numbers of a task's committed rounds, from the newest on, at most as many as are kept.
+  std::vector<std::uint64_t> committed_rounds(const std::string& task, const KeepCount& keep) const;
+  /// Records that the versions older than the newest ones are pruned, but for what an open round trains from.
+  /// Returns the oldest that was not pruned before; nothing where all were.
+  std::optional<std::uint64_t> prune_versions(const std::string& task, const KeepCount& keep);
+  /// The weights and states of a task's pruned versions from `from` on that nothing else refers to, no
+  /// version that is kept nor any task.
+  std::vector<Digest> unneeded_blobs(const std::string& task, std::uint64_t from) const;
+
   // Rounds. At most one round of a task is open.
   /// The open round and its participants; nothing where none is open.
   std::optional<RoundRecord> open_round(const std::string& task) const;

@@ -49,6 +49,8 @@ struct VersionRecord {
   Timestamp published{};
   /// What the strategy carries to the next round, a blob; nothing where it carries nothing, or starts anew.
   std::optional<Digest> state_hash;
+  /// Its weights and state are not kept any more, unless another version has the same.
+  bool pruned = false;
 };
 
 enum class RoundState : std::uint8_t { open, committed, abandoned };

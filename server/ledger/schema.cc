@@ -149,8 +149,12 @@ CREATE TABLE evaluators (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array migrations_so_far{first_schema, strategy_state, update_encoding, participant_ending,
-                                       evaluation_tables};
+// Versions whose blobs are not kept any more.
+constexpr Migration pruned_versions =
+    "ALTER TABLE versions ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0 CHECK (pruned IN (0, 1));";
+
+constexpr std::array migrations_so_far{first_schema,       strategy_state,    update_encoding,
+                                       participant_ending, evaluation_tables, pruned_versions};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

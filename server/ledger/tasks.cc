@@ -28,6 +28,7 @@ VersionRecord read_version(Query& row) {
   version.weights_hash = row.digest();
   version.published = row.moment();
   version.state_hash = row.optional_digest();
+  version.pruned = row.truth();
   return version;
 }
 
@@ -90,7 +91,7 @@ std::vector<TaskRecord> Ledger::tasks() const {
 VersionRecord Ledger::latest_version(const std::string& task) const {
   std::optional<VersionRecord> latest = database_->find(
       read_version,
-      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash FROM versions "
+      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash, pruned FROM versions "
       "WHERE task = ? ORDER BY version DESC LIMIT 1",
       task);
   if (!latest) throw Error(ErrorCode::not_found, "there is no task '" + task + "'");
@@ -100,7 +101,7 @@ VersionRecord Ledger::latest_version(const std::string& task) const {
 std::optional<VersionRecord> Ledger::version(const std::string& task, std::uint64_t version) const {
   return database_->find(
       read_version,
-      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash "
+      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash, pruned "
       "FROM versions WHERE task = ? AND version = ?",
       task, version);
 }
@@ -113,7 +114,7 @@ std::vector<VersionRecord> Ledger::versions(const std::string& task, std::uint64
                                             std::uint32_t limit) const {
   return database_->list(
       read_version,
-      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash "
+      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash, pruned "
       "FROM versions WHERE task = ? AND version > ? ORDER BY version LIMIT ?",
       task, after, limit);
 }

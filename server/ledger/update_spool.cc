@@ -62,15 +62,6 @@ std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folde
   return paths;
 }
 
-/// What is left takes room and does no harm, and the next start tries again.
-void remove_if_possible(const std::filesystem::path& path, Disk& disk) {
-  try {
-    remove_all(path, disk);
-  } catch (const Error&) {
-    return;
-  }
-}
-
 /// One device has one update on its way in a round, so that it takes no more of the disk than that.
 void remove_other_parts(Disk& disk, const std::filesystem::path& part, const std::string& device) {
   for (const std::filesystem::path& path : entries_of(part.parent_path())) {
@@ -193,10 +184,20 @@ void UpdateSpool::remove(const std::string& task, std::uint64_t round, const std
   remove_if_possible(path(task, round, device, hash), *disk_);
 }
 
-void UpdateSpool::keep_only(const std::string& task, std::uint64_t round) const {
+void UpdateSpool::keep_only(const std::string& task, const std::set<std::uint64_t>& rounds) const {
   check_name(task, "task");
+  std::set<std::string> names;
+  for (const std::uint64_t round : rounds) names.insert(std::to_string(round));
   for (const std::filesystem::path& path : entries_of(folder_ / task)) {
-    if (path.filename() != std::to_string(round)) remove_if_possible(path, *disk_);
+    if (!names.contains(path.filename().string())) remove_if_possible(path, *disk_);
+  }
+}
+
+void UpdateSpool::keep_only(const std::string& task, std::uint64_t round,
+                            const std::set<std::filesystem::path>& updates) const {
+  check_name(task, "task");
+  for (const std::filesystem::path& path : entries_of(folder_ / task / std::to_string(round))) {
+    if (!updates.contains(path)) remove_if_possible(path, *disk_);
   }
 }
 

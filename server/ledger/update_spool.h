@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "common/base/bytes.h"
@@ -51,7 +52,7 @@ class IncomingUpdate {
 std::filesystem::path spooled_path(const std::filesystem::path& folder, const std::string& task,
                                    std::uint64_t round, const std::string& device, const Digest& hash);
 
-/// The folder of updates of open rounds: FOLDER/TASK/ROUND/DEVICE-HASH. Different updates may be received by
+/// The folder of updates of open rounds, and of those that are kept: FOLDER/TASK/ROUND/DEVICE-HASH. Different updates may be received by
 /// different threads.
 class UpdateSpool {
  public:
@@ -72,8 +73,11 @@ class UpdateSpool {
   /// Removes a finished update that does not count; what cannot be removed goes with its round.
   void remove(const std::string& task, std::uint64_t round, const std::string& device,
               const Digest& hash) const;
-  /// Removes what rounds of a task other than this one have left.
-  void keep_only(const std::string& task, std::uint64_t round) const;
+  /// Removes what rounds of a task other than these have left.
+  void keep_only(const std::string& task, const std::set<std::uint64_t>& rounds) const;
+  /// Removes what a closed round has but these updates.
+  void keep_only(const std::string& task, std::uint64_t round,
+                 const std::set<std::filesystem::path>& updates) const;
   /// Removes what a closed round leaves.
   void remove_round(const std::string& task, std::uint64_t round) const;
 

@@ -65,7 +65,8 @@ std::vector<KnownVersion> ask_versions(const ServerHome& home, const std::string
   for (const json::object& record : ask_pages(home, request, "versions", "version")) {
     versions.push_back({number_at(record, "version"), number_at(record, "round"),
                         Digest::from_hex(text_at(record, "weights")),
-                        record.at("published").to_number<std::int64_t>(), record.at("evaluation")});
+                        record.at("published").to_number<std::int64_t>(), record.at("evaluation"),
+                        record.at("pruned").as_bool()});
   }
   return versions;
 }
@@ -73,7 +74,13 @@ std::vector<KnownVersion> ask_versions(const ServerHome& home, const std::string
 KnownVersion ask_version(const ServerHome& home, const std::string& task, std::uint64_t version) {
   const std::vector<KnownVersion> versions = ask_versions(home, task, version == 0 ? 0 : version - 1);
   if (version == 0 && !versions.empty()) return versions.back();
-  if (!versions.empty() && versions.front().version == version) return versions.front();
+  if (!versions.empty() && versions.front().version == version) {
+    if (!versions.front().pruned) return versions.front();
+    throw Error(ErrorCode::failed_precondition,
+                "version " + std::to_string(version) + " of '" + task +
+                    "' was pruned: its weights are not kept any more, as the task's keep_versions has it; "
+                    "'fl-server versions' lists those that are");
+  }
   throw Error(ErrorCode::not_found, "the task '" + task + "' has no version " + std::to_string(version) +
                                         "; 'fl-server versions' lists those there are");
 }

@@ -40,10 +40,12 @@ struct KnownVersion {
   Digest weights;
   std::int64_t published = 0;     ///< Milliseconds since the Unix epoch.
   boost::json::value evaluation;  ///< By devices, as the administration gives it; null where there is none.
+  bool pruned = false;            ///< Its weights are not kept any more.
 };
 /// The versions after `after`, oldest first.
 std::vector<KnownVersion> ask_versions(const ServerHome& home, const std::string& task, std::uint64_t after);
-/// The version of this number, or the latest for 0. Throws Error(not_found) saying which there are.
+/// The version of this number, or the latest for 0. Throws Error: not_found, saying which there are;
+/// failed_precondition where its weights are not kept any more.
 KnownVersion ask_version(const ServerHome& home, const std::string& task, std::uint64_t version);
 
 /// The record of one round; nothing where there is none.

@@ -87,7 +87,7 @@ void print_all(const ServerHome& home, const Following& following, Evaluator& ev
   std::uint64_t after = 0;
   look_and_follow(following, [&] {
     for (const KnownVersion& version : ask_versions(home, evaluator.task(), after)) {
-      evaluator.print(version);
+      if (!version.pruned) evaluator.print(version);
       after = version.version;
       if (following.until_round != 0 && version.round >= following.until_round) return false;
     }
@@ -124,7 +124,7 @@ program::Command evaluate_command() {
       .argument("TASK", "the task's name")
       .values("data", "FILE", "labelled files of the task's data format, of your own")
       .value("version", "N", "which version; the latest without it")
-      .flag("all", "every version there is");
+      .flag("all", "every version that is kept");
   add_following(options).json();
   return {"evaluate", "tests versions on labelled files of the operator's own, a row for each version",
           "fl-server evaluate ~/fl-server har --data test/*.csv\n"

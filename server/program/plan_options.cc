@@ -85,6 +85,10 @@ void visit_round(RoundPlan& plan, Visit visit) {
         plan.encoding);
   visit("round.durability", "NAME",
         "fsync: acknowledged updates survive a power cut; relaxed: only the server's end", plan.durability);
+  visit("round.keep-updates", "N|all", "committed rounds whose updates stay on the disk, to be replayed",
+        plan.keep_updates);
+  visit("round.keep-versions", "N|all", "versions whose weights stay on the disk, the newest",
+        plan.keep_versions);
   visit("round.seed", "SEED", "of everything that is drawn", plan.seed);
 }
 
@@ -115,6 +119,9 @@ std::string text_of(Sampling value) {
 }
 std::string text_of(Durability value) {
   return std::string(name(value));
+}
+std::string text_of(const KeepCount& value) {
+  return name(value);
 }
 template <std::unsigned_integral Number>
 std::string text_of(Number value) {
@@ -152,6 +159,9 @@ void read(const Arguments& given, const char* name, Sampling& out) {
 }
 void read(const Arguments& given, const char* name, Durability& out) {
   out = durability_from_name(given.text(name));
+}
+void read(const Arguments& given, const char* name, KeepCount& out) {
+  out = keep_count_from_name(given.text(name));
 }
 template <std::unsigned_integral Number>
 void read(const Arguments& given, const char* name, Number& out) {

@@ -73,12 +73,14 @@ int run(const Arguments& arguments) {
   std::vector<Column> columns{{"version"}, {"round"}, {"published"}};
   for (const Figure& figure : figures) columns.push_back({figure.column});
   columns.push_back({"weights"});
+  columns.push_back({"pruned"});
   program::TextTable table(columns);
   for (const KnownVersion& version : versions) {
     std::vector<Cell> cells{static_cast<std::int64_t>(version.version),
                             static_cast<std::int64_t>(version.round), moment_of(version.published)};
     for (const Figure& figure : figures) cells.push_back(cell_of(version.evaluation, figure));
     cells.emplace_back(version.weights.hex());
+    cells.emplace_back(version.pruned);
     table.add(std::move(cells));
   }
   std::cout << (as_json ? table.json() : table.text());

@@ -52,6 +52,14 @@ Digest store_weights(BlobStore& blobs, const Layout& layout, std::span<const flo
   return blobs.put(as_bytes(weights));
 }
 
+void require_kept(const VersionRecord& version) {
+  if (!version.pruned) return;
+  throw Error(ErrorCode::failed_precondition,
+              "version " + std::to_string(version.version) + " of '" + version.task +
+                  "' was pruned: its weights are not kept any more, as the task's keep_versions has it; "
+                  "name a newer one, or take it from a backup");
+}
+
 Registry::Registry(Ledger& ledger, BlobStore& blobs, SigningKey key)
     : ledger_(ledger), blobs_(blobs), key_(std::move(key)) {}
 
@@ -91,6 +99,7 @@ VersionRecord Registry::commit_round(const std::string& task, std::uint64_t roun
 VersionRecord Registry::publish_again(const std::string& task, std::uint64_t number, Timestamp now) {
   const TaskRecord record = known_task(ledger_, task);
   VersionRecord newest = ledger_.latest_version(task);
+  require_kept(newest);
   if (number <= newest.version || number - newest.version > most_again) {
     throw Error(ErrorCode::invalid_argument,
                 "version " + std::to_string(newest.version) + " of '" + task +

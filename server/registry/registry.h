@@ -23,6 +23,9 @@ struct RoundResult {
 /// they do not fit the layout or are not finite, and as BlobStore::put does. Any thread.
 Digest store_weights(BlobStore& blobs, const Layout& layout, std::span<const float> weights);
 
+/// Throws Error(failed_precondition) where the version was pruned: nothing can be made of its weights.
+void require_kept(const VersionRecord& version);
+
 /// Makes versions: weights into the blob store, a manifest that names them and the version before, a
 /// signature. Refers to ledger and blobs, which outlive it; owns the signing key. One thread at a time.
 class Registry {
@@ -47,7 +50,7 @@ class Registry {
   /// Publishes a task's newest version again, under every number from the next to `number`: for devices that
   /// hold versions which the server has lost and accept none that is older (I6). An open round goes on, as it
   /// trains from the same weights. Throws Error: not_found; invalid_argument where `number` is not newer, or
-  /// newer by more than most_again.
+  /// newer by more than most_again; as require_kept() does.
   static constexpr std::uint64_t most_again = 100'000;
   VersionRecord publish_again(const std::string& task, std::uint64_t number, Timestamp now);
 

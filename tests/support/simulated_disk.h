@@ -72,7 +72,7 @@ class SimulatedDisk final : public Disk {
     std::filesystem::path given;
     NodePointer node;
   };
-  enum class Fate { succeeds, fails, power_goes };
+  enum class Fate : std::uint8_t { succeeds, fails, power_goes };
 
   std::filesystem::path relative(const std::filesystem::path& path) const;
   Fate begin(const std::string& what, const std::filesystem::path& path);

@@ -14,8 +14,9 @@ namespace fl::test {
 /// A home with everything in it that a check looks at: version 2 of "har", made by round 1 with a strategy's
 /// state, and round 2 open with an accepted update of device "a".
 struct FullHome : SampleHome {
-  FullHome() {
-    registry.add_task(sample_task(), weights, at(100));
+  FullHome() : FullHome(sample_task()) {}
+  explicit FullHome(const server::TaskRecord& task) {
+    registry.add_task(task, weights, at(100));
     for (const char* device : {"a", "b"}) enrol(ledger, device);
     ledger.begin_round(sample_round(1, 1), {"a", "b"});
     const Weights next{2, 3, 4, 5, 6, 7};

@@ -29,8 +29,8 @@ TEST_CASE("what nothing refers to is reported as harmless and left where it is")
   const std::string orphan = sha256(as_bytes("nothing refers to this")).hex();
   CHECK(finds(report, Kind::leftover, "blobs/" + orphan, "no task and no version"));
   CHECK(finds(report, Kind::leftover, "blobs/draft.1.2", "no task and no version"));
-  CHECK(finds(report, Kind::leftover, "spool/har/1", "not open"));
-  CHECK(finds(report, Kind::leftover, "spool/gone/7", "not open"));
+  CHECK(finds(report, Kind::leftover, "spool/har/1", "neither open nor kept"));
+  CHECK(finds(report, Kind::leftover, "spool/gone/7", "neither open nor kept"));
   CHECK(full.check().findings.size() == 4);
 }
 

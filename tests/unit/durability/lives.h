@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ class Homes {
   std::filesystem::path fresh();
   /// Where there is nothing yet.
   std::filesystem::path empty() { return folder_ / std::to_string(++made_); }
-  /// The path is as empty() gave it; the other homes there is no use for any more are gone.
+  /// Removes all that were made.
   void clear();
 
  private:

@@ -50,8 +50,7 @@ std::unique_ptr<SimulatedDisk> cut(const fs::path& home, std::uint64_t operation
 
 /// Each operation in turn, of which every `step`-th, and what is left in three ways: nothing of what was not
 /// synced, and twice some of it.
-void cut_everywhere(std::uint64_t first, std::uint64_t step) {
-  const RoundPlan plan = two_device_plan();
+void cut_everywhere(const RoundPlan& plan, std::uint64_t first, std::uint64_t step) {
   Homes homes;
   std::uint64_t operations = 0;
   const VersionChain expected = undisturbed(homes, plan, operations);
@@ -79,16 +78,23 @@ void cut_everywhere(std::uint64_t first, std::uint64_t step) {
 
 // In four parts, which may run at the same time.
 TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: first part (I3 I4)") {
-  cut_everywhere(1, 4);
+  cut_everywhere(two_device_plan(), 1, 4);
 }
 TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: second part (I3 I4)") {
-  cut_everywhere(2, 4);
+  cut_everywhere(two_device_plan(), 2, 4);
 }
 TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: third part (I3 I4)") {
-  cut_everywhere(3, 4);
+  cut_everywhere(two_device_plan(), 3, 4);
 }
 TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: fourth part (I3 I4)") {
-  cut_everywhere(4, 4);
+  cut_everywhere(two_device_plan(), 4, 4);
+}
+
+TEST_CASE("what is kept is there wherever the power goes and nothing else is left in the end (I3)") {
+  RoundPlan plan = two_device_plan();
+  plan.keep_updates = {1};
+  plan.keep_versions = {2};
+  cut_everywhere(plan, 1, 2);
 }
 
 TEST_CASE("power that goes again while a server recovers costs nothing either (I3 I4)") {

@@ -78,7 +78,7 @@ TEST_CASE("a simulated disk keeps names as of the last sync of their folder") {
   CHECK(fs::exists(machine.after_a_cut() / "e/inner"));
 }
 
-TEST_CASE("what a simulated disk tears are sectors and names, and what was synced it does not") {
+TEST_CASE("what a simulated disk tears are sectors and names and nothing that was synced") {
   Machine machine;
   const fs::path path = machine.path("d/old");
   const FileDescriptor file = machine.disk->open(path, O_RDWR, FileMode::secret);

@@ -74,11 +74,11 @@ std::vector<float> delta_of(const std::string& device, std::uint64_t version) {
 }
 
 struct SimulatedServer::Device final : server::TaskListener {
-  Device(SimulatedServer& its_server, std::string its_id)
-      : server(its_server), id(std::move(its_id)), pause(server.context_) {}
+  Device(SimulatedServer& its_owner, std::string its_id)
+      : owner(its_owner), id(std::move(its_id)), pause(owner.context_) {}
 
   void ask() {
-    asio::post(server.context_, [this] { server.runner_->ask(id); });
+    asio::post(owner.context_, [this] { owner.runner_->ask(id); });
   }
   void after_a_while(std::function<void()> action) {
     pause.expires_after(short_while);
@@ -88,20 +88,20 @@ struct SimulatedServer::Device final : server::TaskListener {
   }
 
   void work_offered(const std::string& /*task*/, const server::Work& work) override {
-    server.offers_.push_back({this, work});
-    asio::post(server.context_, [this] { server.send_next(); });
+    owner.offers_.push_back({this, work});
+    asio::post(owner.context_, [this] { owner.send_next(); });
   }
   void work_later(const std::string& /*task*/, Milliseconds /*retry_after*/,
                   const std::string& /*reason*/) override {
-    after_a_while([this] { server.runner_->ask(id); });
+    after_a_while([this] { owner.runner_->ask(id); });
   }
   void version_published(const server::VersionRecord& version) override {
-    server.told_.published[version.version] = version.weights_hash;
+    owner.told_.published[version.version] = version.weights_hash;
     ask();
   }
   bool is_open() const override { return true; }
 
-  SimulatedServer& server;
+  SimulatedServer& owner;
   std::string id;
   asio::steady_timer pause;
 };
@@ -146,6 +146,7 @@ void SimulatedServer::start() {
   for (const char* id : {"a", "b"}) devices_.emplace_back(*this, id);
   runner_->start();
   for (Device& device : devices_) runner_->subscribe(device.id, device);
+  told_.published[runner_->latest().version] = runner_->latest().weights_hash;  // as whoever subscribes is
   for (Device& device : devices_) device.ask();
 }
 

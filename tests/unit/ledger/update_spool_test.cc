@@ -68,11 +68,40 @@ TEST_CASE("rounds that are over leave nothing once only the open one is kept") {
   for (const std::uint64_t round : {1U, 2U, 3U}) {
     spool.receive("har", round, "a", digest_of(content), content.size()).append(as_bytes("part"));
   }
-  spool.keep_only("har", 2);
+  spool.keep_only("har", {2});
   CHECK_FALSE(std::filesystem::exists(folder / "spool" / "har" / "1"));
   CHECK_FALSE(std::filesystem::exists(folder / "spool" / "har" / "3"));
   CHECK(spool.receive("har", 2, "a", digest_of(content), content.size()).offset() == 4);
-  spool.keep_only("absent", 1);
+  spool.keep_only("absent", {1});
+}
+
+TEST_CASE("a round that is kept loses all but the updates that count") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  for (const char* device : {"a", "b"}) {
+    IncomingUpdate update = spool.receive("har", 1, device, digest_of(content), content.size());
+    update.append(as_bytes(content));
+    REQUIRE(update.finish());
+  }
+  spool.receive("har", 1, "c", digest_of(content), content.size()).append(as_bytes("part"));
+  const std::filesystem::path kept = spool.path("har", 1, "b", digest_of(content));
+  spool.keep_only("har", 1, {kept});
+  const auto files = std::filesystem::directory_iterator(folder / "spool" / "har" / "1");
+  CHECK(std::distance(files, std::filesystem::directory_iterator()) == 1);
+  CHECK(as_text(read_file(kept)) == content);
+}
+
+TEST_CASE("a finished update that does not count can be removed") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  spool.prepare("har", 1);
+  spool.prepare("har", 1);
+  IncomingUpdate update = receive(spool);
+  update.append(as_bytes(content));
+  REQUIRE(update.finish());
+  spool.remove("har", 1, "a", digest_of(content));
+  spool.remove("har", 1, "a", digest_of(content));
+  CHECK_FALSE(std::filesystem::exists(spool.path("har", 1, "a", digest_of(content))));
 }
 
 TEST_CASE("an update that was finished before is complete at once") {

@@ -190,6 +190,24 @@ TEST_CASE("what a strategy may be told is kept as it was given, and out of range
   CHECK(contains(refused_round([](auto& given) { given.server_tau = 0; }), "server_tau is 0"));
 }
 
+TEST_CASE("how many are kept is a number or all and anything else is refused (I9)") {
+  Plan plan;
+  CHECK(plan_from_json(to_json(plan)).round.keep_versions == KeepCount{});
+  CHECK(plan_from_json(to_json(plan)).round.keep_updates == KeepCount{0});
+  plan.round.keep_updates = keep_count_from_name("all");
+  plan.round.keep_versions = keep_count_from_name("12");
+  CHECK(plan_from_json(to_json(plan)).round.keep_updates == KeepCount{});
+  CHECK(plan_from_json(to_json(plan)).round.keep_versions == KeepCount{12});
+  for (const char* wrong : {"", "ALL", "-1", "1.5", " 1", "99999999999999999999999"}) {
+    CAPTURE(wrong);
+    CHECK(contains(refusal(ErrorCode::invalid_argument, [&] { keep_count_from_name(wrong); }),
+                   "a whole number or 'all'"));
+  }
+  CHECK(contains(refused_round([](auto& given) { given.keep_versions = {0}; }),
+                 "keep_versions is 0, it must be from 1 to 1000000000"));
+  CHECK(contains(refused_round([](auto& given) { given.keep_updates = {2'000'000'000}; }), "keep_updates"));
+}
+
 TEST_CASE("exactly one of epochs and steps counts") {
   CHECK(contains(refused_training([](auto& plan) { plan.steps = 5; }),
                  "epochs is 1 and steps is 5, exactly one of them must be above 0"));

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include <SQLiteCpp/Database.h>
 #include <doctest/doctest.h>
 
 #include "common/model/manifest.h"
@@ -17,13 +18,15 @@ namespace {
 /// A registry in a folder of its own, with the sample task's archive in its blob store.
 struct Shop {
   Shop()
-      : ledger(folder / "ledger.db"),
+      : ledger(ledger_path()),
         blobs(folder / "blobs"),
         registry(ledger, blobs, SigningKey::generate()) {
     blobs.put(as_bytes("archive"));
   }
 
   Digest store(const Weights& weights) { return store_weights(blobs, sample_task().layout, weights); }
+
+  std::filesystem::path ledger_path() const { return folder / "ledger.db"; }
 
   TemporaryFolder folder;
   Ledger ledger;
@@ -153,6 +156,19 @@ TEST_CASE("a version is published again under new numbers with the same weights 
   CHECK(shop.ledger.open_round("har")->round == 2);
   shop.registry.commit_round("har", 2, {shop.store(first_weights), {}}, at(80));
   CHECK(shop.ledger.latest_version("har").version == 6);
+}
+
+TEST_CASE("a version that was pruned is refused where its weights are needed (I9)") {
+  VersionRecord version = sample_version(3);
+  require_kept(version);
+  version.pruned = true;
+  CHECK(code_of([&] { require_kept(version); }) == ErrorCode::failed_precondition);
+  Shop shop;
+  shop.registry.add_task(sample_task(), first_weights, at(50));
+  // As no program of ours has it: the newest is always kept.
+  SQLite::Database(shop.ledger_path().string(), SQLite::OPEN_READWRITE).exec("UPDATE versions SET pruned = 1");
+  CHECK(code_of([&] { shop.registry.publish_again("har", 5, at(70)); }) == ErrorCode::failed_precondition);
+  CHECK(shop.ledger.versions("har").size() == 1);
 }
 
 TEST_CASE("a version is published again under no number that is not newer or far away (I9)") {

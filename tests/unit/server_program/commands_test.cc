@@ -195,6 +195,21 @@ TEST_CASE("a version is written as safetensors without an engine") {
   CHECK(run({"export", made.path, "har"}).status == program::exit_wrong_usage);
 }
 
+TEST_CASE("a version that was pruned is shown as such and cannot be exported (I9)") {
+  const MadeHome made;
+  made.fill_in();
+  CHECK(Ledger(ServerHome::open(made.path).ledger_path()).prune_versions("har", {1}) == 1);
+  const json::value versions = json::parse(run({"versions", made.path, "har", "--json"}).out);
+  CHECK(versions.at(0).at("pruned") == true);
+  CHECK(versions.at(1).at("pruned") == false);
+  const std::string output = (made.folder / "har.safetensors").string();
+  const Outcome outcome = run({"export", made.path, "har", "--output", output, "--version", "1"});
+  CHECK(outcome.status == program::exit_failed);
+  CHECK(contains(outcome.err, "version 1 of 'har' was pruned: its weights are not kept any more"));
+  CHECK_FALSE(std::filesystem::exists(output));
+  CHECK(run({"export", made.path, "har", "--output", output}).status == program::exit_ok);
+}
+
 TEST_CASE("a task that is not described well is refused before a model is opened (I9)") {
   const MadeHome made;
   const auto refused = [&](const std::vector<std::string>& more) {

@@ -59,6 +59,8 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
                                "--round.sampling",
                                "least_recent",
                                "--evaluation.every",
+                               "5",
+                               "--round.keep-updates",
                                "5"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
@@ -75,9 +77,11 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK_FALSE(plan.round.server_beta2);
   CHECK(plan.round.server_attackers == 3);
   CHECK(plan.evaluation.every == 5);
+  CHECK(plan.round.keep_updates == KeepCount{5});
+  CHECK(plan.round.keep_versions == KeepCount{});
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 47);
+  CHECK(options.all().size() == 49);
 }
 
 TEST_CASE("what is not given follows from what is") {
@@ -99,6 +103,9 @@ TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
       contains(refusal({"--round.server-kept", "1.5"}), "--round.server-kept: '1.5' is not a whole number"));
   CHECK(contains(refusal({"--round.server-trim", "0.5"}), "--round.server-trim is 0.5, it must be above 0"));
   CHECK(contains(refusal({"--round.sampling", "fair"}), "uniform, least_recent"));
+  CHECK(contains(refusal({"--round.keep-versions", "some"}),
+                 "--round.keep-versions: 'some' is not how many to keep, which is a whole number or 'all'"));
+  CHECK(contains(refusal({"--round.keep-versions", "0"}), "--round.keep-versions is 0, it must be from 1"));
   CHECK(contains(refusal({"--round.goal", "many"}), "'many' is not a whole number"));
   CHECK(contains(refusal({"--evaluation.minimum", "11"}),
                  "--evaluation.minimum is 11, it must be at most goal, 10"));
