@@ -38,9 +38,6 @@ class Disk {
   virtual void sync_folder(const std::filesystem::path& folder) = 0;
 };
 
-/// The machine's own.
-Disk& system_disk();
-
 /// Removes a file, or a folder with all that is in it. No error where it is not there.
 void remove_all(const std::filesystem::path& path, Disk& disk);
 

@@ -11,7 +11,7 @@
 
 namespace fl {
 
-/// What the writes of a server go through, see disk.h.
+/// What the writes of a server go through, see disk.h; and the machine's own.
 class Disk;
 Disk& system_disk();
 
