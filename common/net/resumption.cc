@@ -18,7 +18,7 @@ bool is_in_time(SSL_SESSION* session) {
 SSL_TICKET_RETURN judge_ticket(SSL* /*connection*/, SSL_SESSION* session, const unsigned char* /*key_name*/,
                                std::size_t /*key_name_size*/, SSL_TICKET_STATUS status, void* /*context*/) {
   const bool readable = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
-  return readable && is_in_time(session) ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_IGNORE_RENEW;
+  return readable && is_in_time(session) ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
 }
 
 }  // namespace

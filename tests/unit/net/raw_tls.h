@@ -33,7 +33,10 @@ class RawTls {
   RawTls(Loopback& loopback, const RawOptions& options) : RawTls(loopback, loopback.endpoint(), options) {}
   /// To a server that is not the loopback's own.
   RawTls(Loopback& loopback, net::Endpoint server, const RawOptions& options)
-      : socket_(loopback.context()), server_(std::move(server)), from_(options.from) {
+      : socket_(loopback.context()),
+        server_(std::move(server)),
+        from_(options.from),
+        gets_ticket_(options.identity != nullptr && options.alpn == RawOptions().alpn) {
     context_.reset(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_set_min_proto_version(context_.get(), options.version);
     SSL_CTX_set_max_proto_version(context_.get(), options.version);
@@ -60,12 +63,13 @@ class RawTls {
     co_await socket_.async_connect(address, boost::asio::use_awaitable);
   }
 
-  /// Connects and shakes hands; whether it came to its end.
+  /// Connects, shakes hands and takes the ticket that is given on fl/1; whether it came to its end.
   Task<bool> handshake() {
     co_await connect();
     for (;;) {
       const int done = SSL_do_handshake(ssl_.get());
       co_await flush();
+      if (done == 1 && gets_ticket_) co_await take_ticket();
       if (done == 1) co_return true;
       if (!co_await fill_after(done)) co_return false;
     }
@@ -139,6 +143,16 @@ class RawTls {
     co_return false;
   }
 
+  // Left unread it would turn the end of the connection into a reset.
+  Task<> take_ticket() {
+    char first = 0;
+    for (;;) {
+      const int count = SSL_peek(ssl_.get(), &first, 1);
+      if (count > 0 || SSL_SESSION_is_resumable(SSL_get_session(ssl_.get())) == 1) co_return;
+      if (!co_await fill_after(count)) co_return;
+    }
+  }
+
   Task<bool> fill() {
     std::array<char, 4096> bytes{};
     boost::system::error_code error;
@@ -154,6 +168,7 @@ class RawTls {
   boost::asio::ip::tcp::socket socket_;
   net::Endpoint server_;
   std::string from_;
+  bool gets_ticket_;
   int alert_ = 0;
 };
 
