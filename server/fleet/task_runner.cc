@@ -64,7 +64,7 @@ void TaskRunner::require_blob(const Digest& hash, std::uint64_t length) const {
 void TaskRunner::take_up_round() {
   const std::vector<RoundRecord> rounds = parts_.ledger.rounds(task_.name);
   if (remembers_devices()) took_part_ = parts_.ledger.participations(task_.name);
-  history_ = TaskHistory();
+  history_ = TaskHistory(parts_.pace.pauses);
   for (const RoundRecord& round : rounds) {
     if (round.state == RoundState::committed) history_.round_committed(round.opened, round.closed);
     if (round.state == RoundState::abandoned) history_.round_abandoned(round.closed);

@@ -75,6 +75,7 @@ class TaskRunner : public std::enable_shared_from_this<TaskRunner> {
     Milliseconds settle{50};
     /// Until what the disk refused is tried again.
     Milliseconds retry{5000};
+    Pauses pauses{};
   };
 
   struct Parts {

@@ -91,14 +91,15 @@ struct SimulatedServer::Device final : server::TaskListener {
     owner.offers_.push_back({this, work});
     asio::post(owner.context_, [this] { owner.send_next(); });
   }
-  void work_later(const std::string& /*task*/, Milliseconds /*retry_after*/,
-                  const std::string& /*reason*/) override {
+  void work_later(const std::string& /*task*/, const server::Later& /*later*/) override {
     after_a_while([this] { owner.runner_->ask(id); });
   }
   void version_published(const server::VersionRecord& version) override {
     owner.told_.published[version.version] = version.weights_hash;
     ask();
   }
+  void evaluation_offered(const std::string& /*task*/, const server::EvaluationWork& /*work*/) override {}
+  bool evaluates() const override { return false; }
   bool is_open() const override { return true; }
 
   SimulatedServer& owner;
@@ -140,8 +141,16 @@ void SimulatedServer::start() {
   told_.task_added = true;
   const auto log = std::make_shared<spdlog::logger>("test", lines_);
   runner_ = std::make_shared<server::TaskRunner>(
-      server::TaskRunner::Parts{context_, workers_, ledger_, blobs_, spool_, registry_, clock_, log, metrics_,
-                                {short_while, short_while}},
+      server::TaskRunner::Parts{context_,
+                                workers_,
+                                ledger_,
+                                blobs_,
+                                spool_,
+                                registry_,
+                                clock_,
+                                log,
+                                metrics_,
+                                {short_while, short_while, {short_while, short_while}}},
       ledger_.task(task_name).value());
   for (const char* id : {"a", "b"}) devices_.emplace_back(*this, id);
   runner_->start();
@@ -181,7 +190,7 @@ asio::awaitable<void> SimulatedServer::send(Offer offer) {
   } else if (verdict.outcome == Outcome::server_failure) {
     offer.device->after_a_while([offer] { offer.device->work_offered(task_name, offer.work); });
   } else {
-    offer.device->work_later(task_name, {}, verdict.sentence);
+    offer.device->work_later(task_name, {offer.device->id, {}, verdict.sentence});
   }
 }
 

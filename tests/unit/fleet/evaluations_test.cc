@@ -25,6 +25,7 @@ RoundPlan resting() {
 RoundPlan one_of_one() {
   RoundPlan plan = resting();
   plan.rounds = 0;
+  plan.over_selection = 1;
   return plan;
 }
 
