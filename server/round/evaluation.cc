@@ -89,9 +89,8 @@ EvaluationActions VersionEvaluation::refused(const std::string& device) {
 
 EvaluationActions VersionEvaluation::version_published(bool is_due) {
   superseded_ = true;
-  EvaluationActions actions = end_if_done();
-  if (phase_ == EvaluationPhase::running && is_due) actions = end("the next version to evaluate came");
-  return actions;
+  const bool cut_short = phase_ == EvaluationPhase::running && reported() < plan_.goal;
+  return cut_short && is_due ? end("the next version to evaluate came") : end_if_done();
 }
 
 EvaluationActions VersionEvaluation::time_passed(Timestamp now) {
