@@ -156,6 +156,7 @@ void Entrance::known(const Visit& visit) {
 void Entrance::leave(const Visit& visit) {
   known(visit);
   --connections_;
+  ++departures_;
   parts_.ended();
 }
 

@@ -54,6 +54,8 @@ class Entrance : public std::enable_shared_from_this<Entrance> {
   std::size_t strangers() const { return gate_.handshakes(); }
   /// All that were let in and have not ended.
   std::size_t connections() const { return connections_; }
+  /// How many of those that were let in have ended since the beginning.
+  std::uint64_t departures() const { return departures_; }
 
  private:
   struct Visit;
@@ -72,6 +74,7 @@ class Entrance : public std::enable_shared_from_this<Entrance> {
   HandshakeGate gate_;
   std::map<HandshakeGate::Id, std::shared_ptr<Visit>> strangers_;
   std::size_t connections_ = 0;
+  std::uint64_t departures_ = 0;
   bool closed_ = false;
 };
 

@@ -147,6 +147,10 @@ std::size_t Fleet::connections() const {
   return state_->sessions.size();
 }
 
+std::uint64_t Fleet::departures() const {
+  return state_->entrance->departures();
+}
+
 std::string Fleet::round_state(const std::string& task) const {
   const auto runner = state_->tasks.find(task);
   return runner ? runner->state() : "not running";

@@ -47,6 +47,8 @@ class Fleet {
 
   std::uint16_t port() const;
   std::size_t connections() const;
+  /// How many connections, of devices and of strangers, have ended since the beginning.
+  std::uint64_t departures() const;
   /// For example "round 3 selecting: 3 of 6 devices".
   std::string round_state(const std::string& task) const;
   /// Sets what the metrics say of connections and rounds; to be called before they are read.

@@ -17,6 +17,7 @@
 #include "server/metrics/metrics.h"
 #include "server/program/commands.h"
 #include "server/program/endpoint_options.h"
+#include "server/program/memory_return.h"
 
 namespace fl::server {
 namespace {
@@ -110,6 +111,7 @@ class RunningServer {
     signals_.clear();
     admin_.reset();
     metrics_endpoint_.reset();
+    memory_return_.reset();
     fleet_.drain();
   }
 
@@ -126,6 +128,7 @@ class RunningServer {
   Registry registry_;
   boost::asio::signal_set signals_;
   Fleet fleet_;
+  std::optional<MemoryReturn> memory_return_{std::in_place, context_, [this] { return fleet_.departures(); }};
   Administration administration_;
   std::unique_ptr<AdminSocket> admin_;
   std::optional<MetricsEndpoint> metrics_endpoint_;

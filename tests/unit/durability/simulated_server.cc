@@ -1,6 +1,7 @@
 #include "tests/unit/durability/simulated_server.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -77,7 +78,9 @@ struct SimulatedServer::Device final : server::TaskListener {
   Device(SimulatedServer& its_owner, std::string its_id)
       : owner(its_owner), id(std::move(its_id)), pause(owner.context_) {}
 
+  /// Unless it has asked and not been answered.
   void ask() {
+    if (std::exchange(asks, true)) return;
     asio::post(owner.context_, [this] { owner.runner_->ask(id); });
   }
   void after_a_while(std::function<void()> action) {
@@ -88,11 +91,13 @@ struct SimulatedServer::Device final : server::TaskListener {
   }
 
   void work_offered(const std::string& /*task*/, const server::Work& work) override {
+    asks = false;
     owner.offers_.push_back({this, work});
     asio::post(owner.context_, [this] { owner.send_next(); });
   }
   void work_later(const std::string& /*task*/, const server::Later& /*later*/) override {
-    after_a_while([this] { owner.runner_->ask(id); });
+    asks = false;
+    after_a_while([this] { ask(); });
   }
   void version_published(const server::VersionRecord& version) override {
     owner.told_.published[version.version] = version.weights_hash;
@@ -105,6 +110,7 @@ struct SimulatedServer::Device final : server::TaskListener {
   SimulatedServer& owner;
   std::string id;
   asio::steady_timer pause;
+  bool asks = false;
 };
 
 SimulatedServer::SimulatedServer(const std::filesystem::path& home, Disk& disk, const RoundPlan& plan,
@@ -187,6 +193,7 @@ asio::awaitable<void> SimulatedServer::send(Offer offer) {
   if (verdict.outcome == Outcome::accepted) verdict = co_await deliver(update, bytes);
   if (verdict.outcome == Outcome::accepted || verdict.outcome == Outcome::already_accepted) {
     told_.acknowledged.insert({update.device, update.round});
+    offer.device->after_a_while([offer] { offer.device->ask(); });
   } else if (verdict.outcome == Outcome::server_failure) {
     offer.device->after_a_while([offer] { offer.device->work_offered(task_name, offer.work); });
   } else {

@@ -19,11 +19,12 @@ bool is_done(const Told& told) {
   return told.published.contains(newest_version);
 }
 
-/// Lives to the newest version, once more whenever a life ends by a refusal: as often as it takes an operator.
-/// Returns how often that was.
-int live_through(const fs::path& home, SimulatedDisk& disk, const RoundPlan& plan, Told& told) {
-  int refusals = 0;
-  while (!is_done(told) && refusals < 20) {
+/// Lives to the newest version, once more whenever a life ends by a refusal, as an operator would; not more
+/// than `most` times. Returns how often that was.
+std::uint64_t live_through(const fs::path& home, SimulatedDisk& disk, const RoundPlan& plan, Told& told,
+                           std::uint64_t most) {
+  std::uint64_t refusals = 0;
+  while (!is_done(told) && refusals <= most) {
     try {
       live_twice(home, disk, plan, told);
     } catch (const Error& error) {
@@ -48,9 +49,10 @@ void fail_everywhere(int error, std::uint64_t count) {
     SimulatedDisk disk(home);
     disk.fail_at(operation, error, count);
     Told told;
-    CHECK(live_through(home, disk, plan, told) < 20);
+    CHECK(live_through(home, disk, plan, told, count) <= count);
     CAPTURE(operation);
     CAPTURE(disk.log().at(operation - 1));
+    disk.fail_at(operation, error, 0);                  // it is mended
     live(home, disk, plan, told, [] { return true; });  // a start that clears what is left
     CHECK(versions_of(home) == expected);
     CHECK(losses_of(home, told) == "");
