@@ -17,6 +17,16 @@ function(fl_test_options target)
   target_compile_definitions(${target} PRIVATE DOCTEST_CONFIG_SUPER_FAST_ASSERTS)
 endfunction()
 
+# fl_test_library(fl_test_fleet SOURCES a.cc LINK fl_x) makes what several test programs share.
+function(fl_test_library target)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  fl_test_options(${target})
+  target_precompile_headers(${target} REUSE_FROM fl_test_main)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${target} PUBLIC ${ARG_LINK})
+endfunction()
+
 # fl_unit_test(base SOURCES a_test.cc LINK fl_base) makes build/bin/tests/base_test, each test case one ctest
 # test named "base: what the case says", skipped where it says MESSAGE("skipped: ..."). A test that has passed is
 # also reported as skipped where LeakSanitizer then crashes itself, as it does once in some thousand processes
