@@ -40,7 +40,8 @@ class SystemDisk final : public Disk {
   }
 
   void remove(const std::filesystem::path& path) override {
-    if (::remove(path.c_str()) != 0 && errno != ENOENT) throw_system_error(errno, "removing " + path.string());
+    if (::remove(path.c_str()) != 0 && errno != ENOENT)
+      throw_system_error(errno, "removing " + path.string());
   }
 
   void make_folder(const std::filesystem::path& path) override {

@@ -20,8 +20,8 @@ struct HomeReport {
 
 /// Looks at everything in a home that has to be whole: keys and certificates, the ledger's database, its
 /// records (see check_records), every blob they refer to and every update of an open or kept round, read
-/// whole and hashed, and leftovers. Changes nothing unless leftovers are to be removed, and those are left alone where
-/// the ledger has faults.
+/// whole and hashed, and leftovers. Changes nothing unless leftovers are to be removed, and those are left
+/// alone where the ledger has faults.
 ///
 /// A server may run in the home: the ledger is looked at as it was at one moment, and what the server has
 /// done with since is not missed. Blocks, for as long as reading all blobs takes; memory does not grow with

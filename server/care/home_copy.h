@@ -8,8 +8,8 @@ namespace fl::server {
 
 /// Makes a consistent copy of a home at `target`, where nothing is yet but perhaps an empty folder: settings,
 /// keys and certificates with their permissions, the ledger as it is at one moment, and the blobs and the
-/// updates of open and of kept rounds that this ledger refers to. A server may run in the home: it is neither stopped nor
-/// slowed, and what it does after that moment is not in the copy.
+/// updates of open and of kept rounds that this ledger refers to. A server may run in the home: it is neither
+/// stopped nor slowed, and what it does after that moment is not in the copy.
 ///
 /// The copy grows in TARGET.part and becomes `target` when all of it has been checked (see check_home); what
 /// it was found to hold is returned. One that is interrupted or fails leaves TARGET.part, and the next goes

@@ -16,7 +16,8 @@ void TaskRunner::prune(bool is_start) {
     prune_updates();
     prune_versions(is_start);
   } catch (const Error& error) {
-    parts_.log->warn(fmt::format("task={}: what is not kept could not be removed: {}", task_.name, error.what()));
+    parts_.log->warn(
+        fmt::format("task={}: what is not kept could not be removed: {}", task_.name, error.what()));
   }
 }
 

@@ -64,9 +64,8 @@ int read_file_at(sqlite3_file* file, void* into, int count, sqlite3_int64 offset
 int write_file_at(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
   DiskFile& own = of(file);
   const ByteView content(static_cast<const std::byte*>(bytes), static_cast<std::size_t>(count));
-  return attempt(SQLITE_IOERR_WRITE, [&] {
-    own.disk.write(own.written, static_cast<std::uint64_t>(offset), content, own.path);
-  });
+  return attempt(SQLITE_IOERR_WRITE,
+                 [&] { own.disk.write(own.written, static_cast<std::uint64_t>(offset), content, own.path); });
 }
 
 int truncate_file(sqlite3_file* file, sqlite3_int64 length) {

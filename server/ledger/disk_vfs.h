@@ -1,8 +1,7 @@
 #pragma once
 
-#include <string>
-
 #include <sqlite3.h>
+#include <string>
 
 #include "common/base/disk.h"
 

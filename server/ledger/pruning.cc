@@ -30,9 +30,9 @@ std::optional<std::uint64_t> Ledger::prune_versions(const std::string& task, con
       " FROM versions WHERE task = ?1 AND pruned = 0 AND version <= "
       "(SELECT max(version) FROM versions WHERE task = ?1) - ?2 AND version NOT IN "
       "(SELECT base_version FROM rounds WHERE task = ?1 AND state = 'open')";
-  const std::vector<std::uint64_t> older = database_->list(
-      read_number, (std::string("SELECT version") + condition + " ORDER BY version").c_str(), task,
-      std::max<std::uint64_t>(*keep.newest, 1));
+  const std::vector<std::uint64_t> older =
+      database_->list(read_number, (std::string("SELECT version") + condition + " ORDER BY version").c_str(),
+                      task, std::max<std::uint64_t>(*keep.newest, 1));
   if (older.empty()) return std::nullopt;
   database_->change("pruning versions of the task '" + task + "'", [&] {
     for (const std::uint64_t version : older) {

@@ -89,11 +89,12 @@ std::vector<TaskRecord> Ledger::tasks() const {
 }
 
 VersionRecord Ledger::latest_version(const std::string& task) const {
-  std::optional<VersionRecord> latest = database_->find(
-      read_version,
-      "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash, pruned FROM versions "
-      "WHERE task = ? ORDER BY version DESC LIMIT 1",
-      task);
+  std::optional<VersionRecord> latest =
+      database_->find(read_version,
+                      "SELECT task, version, round, manifest, signature, weights_hash, published, "
+                      "state_hash, pruned FROM versions "
+                      "WHERE task = ? ORDER BY version DESC LIMIT 1",
+                      task);
   if (!latest) throw Error(ErrorCode::not_found, "there is no task '" + task + "'");
   return *std::move(latest);
 }

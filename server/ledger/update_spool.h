@@ -52,8 +52,8 @@ class IncomingUpdate {
 std::filesystem::path spooled_path(const std::filesystem::path& folder, const std::string& task,
                                    std::uint64_t round, const std::string& device, const Digest& hash);
 
-/// The folder of updates of open rounds, and of those that are kept: FOLDER/TASK/ROUND/DEVICE-HASH. Different updates may be received by
-/// different threads.
+/// The folder of updates of open rounds, and of those that are kept: FOLDER/TASK/ROUND/DEVICE-HASH. Different
+/// updates may be received by different threads.
 class UpdateSpool {
  public:
   /// `disk`, through which all is written, outlives the spool and what it gives.

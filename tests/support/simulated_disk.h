@@ -13,10 +13,10 @@
 
 namespace fl::test {
 
-/// A disk as it is until its power goes: all that is written goes to the real files of one folder, where it is
-/// read as usual; and what a machine would find there after a loss of power is kept beside it. Of a file that
-/// is what had been synced, of a folder the names that it had when it was last synced. Of what was not synced
-/// nothing need be left, or any part of it.
+/// A disk as it is until its power goes: all that is written goes to the real files of one folder, where it
+/// is read as usual; and what a machine would find there after a loss of power is kept beside it. Of a file
+/// that is what had been synced, of a folder the names that it had when it was last synced. Of what was not
+/// synced nothing need be left, or any part of it.
 ///
 /// What changes something counts as an operation: making, writing, resizing, syncing, renaming, removing.
 /// Refuses, by std::logic_error, what no server of ours does. Any thread.

@@ -61,8 +61,8 @@ void cut_everywhere(const RoundPlan& plan, std::uint64_t first, std::uint64_t st
     REQUIRE(disk->is_cut());
     CAPTURE(operation);
     CAPTURE(disk->log().back());
-    for (const std::optional<std::uint64_t> seed : {std::optional<std::uint64_t>(), std::optional(operation),
-                                                    std::optional(operation + operations)}) {
+    for (const std::optional<std::uint64_t> seed :
+         {std::optional<std::uint64_t>(), std::optional(operation), std::optional(operation + operations)}) {
       CAPTURE(seed.value_or(0));
       const fs::path found = homes.empty();
       disk->survive(found, seed);
@@ -77,16 +77,24 @@ void cut_everywhere(const RoundPlan& plan, std::uint64_t first, std::uint64_t st
 }  // namespace
 
 // In four parts, which may run at the same time.
-TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: first part (I3 I4)") {
+TEST_CASE(
+    "wherever the power goes no acknowledged update is lost and the versions are the same: first part (I3 "
+    "I4)") {
   cut_everywhere(two_device_plan(), 1, 4);
 }
-TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: second part (I3 I4)") {
+TEST_CASE(
+    "wherever the power goes no acknowledged update is lost and the versions are the same: second part (I3 "
+    "I4)") {
   cut_everywhere(two_device_plan(), 2, 4);
 }
-TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: third part (I3 I4)") {
+TEST_CASE(
+    "wherever the power goes no acknowledged update is lost and the versions are the same: third part (I3 "
+    "I4)") {
   cut_everywhere(two_device_plan(), 3, 4);
 }
-TEST_CASE("wherever the power goes no acknowledged update is lost and the versions are the same: fourth part (I3 I4)") {
+TEST_CASE(
+    "wherever the power goes no acknowledged update is lost and the versions are the same: fourth part (I3 "
+    "I4)") {
   cut_everywhere(two_device_plan(), 4, 4);
 }
 
@@ -131,7 +139,8 @@ TEST_CASE("with relaxed durability a power cut may cost updates and rounds but n
     const auto disk = cut(homes.fresh(), operation, plan, told);
     CAPTURE(operation);
     CAPTURE(disk->log().back());
-    for (const std::optional<std::uint64_t> seed : {std::optional<std::uint64_t>(), std::optional(operation)}) {
+    for (const std::optional<std::uint64_t> seed :
+         {std::optional<std::uint64_t>(), std::optional(operation)}) {
       CAPTURE(seed.value_or(0));
       const fs::path found = homes.empty();
       disk->survive(found, seed);

@@ -70,8 +70,7 @@ class SimulatedServer {
   void start();
   void send_next();
   boost::asio::awaitable<void> send(Offer offer);
-  boost::asio::awaitable<server::Verdict> deliver(const server::Announcement& update,
-                                                const Bytes& bytes);
+  boost::asio::awaitable<server::Verdict> deliver(const server::Announcement& update, const Bytes& bytes);
 
   RoundPlan plan_;
   Told& told_;

@@ -92,8 +92,7 @@ TEST_CASE("of pruned versions those blobs are unneeded that nothing else refers 
   CHECK(history.ledger.prune_versions("har", {1}) == 1);
   const std::vector<Digest> all = history.ledger.unneeded_blobs("har", 0);
   const std::set<Digest> unneeded(all.begin(), all.end());
-  CHECK(unneeded ==
-        std::set<Digest>{digest_of("weights 1"), digest_of("weights 2"), digest_of("state 3")});
+  CHECK(unneeded == std::set<Digest>{digest_of("weights 1"), digest_of("weights 2"), digest_of("state 3")});
   const std::vector<Digest> newer = history.ledger.unneeded_blobs("har", 3);
   CHECK(newer == std::vector<Digest>{digest_of("state 3")});
   CHECK(history.ledger.unneeded_blobs("other", 0).empty());

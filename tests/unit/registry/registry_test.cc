@@ -17,10 +17,7 @@ namespace {
 
 /// A registry in a folder of its own, with the sample task's archive in its blob store.
 struct Shop {
-  Shop()
-      : ledger(ledger_path()),
-        blobs(folder / "blobs"),
-        registry(ledger, blobs, SigningKey::generate()) {
+  Shop() : ledger(ledger_path()), blobs(folder / "blobs"), registry(ledger, blobs, SigningKey::generate()) {
     blobs.put(as_bytes("archive"));
   }
 
@@ -166,7 +163,8 @@ TEST_CASE("a version that was pruned is refused where its weights are needed (I9
   Shop shop;
   shop.registry.add_task(sample_task(), first_weights, at(50));
   // As no program of ours has it: the newest is always kept.
-  SQLite::Database(shop.ledger_path().string(), SQLite::OPEN_READWRITE).exec("UPDATE versions SET pruned = 1");
+  SQLite::Database(shop.ledger_path().string(), SQLite::OPEN_READWRITE)
+      .exec("UPDATE versions SET pruned = 1");
   CHECK(code_of([&] { shop.registry.publish_again("har", 5, at(70)); }) == ErrorCode::failed_precondition);
   CHECK(shop.ledger.versions("har").size() == 1);
 }
