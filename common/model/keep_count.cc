@@ -19,9 +19,8 @@ std::string name(const KeepCount& keep) {
 KeepCount keep_count_from_name(std::string_view name) {
   if (name == all) return {};
   std::uint64_t number = 0;
-  const char* const end = name.data() + name.size();
-  const auto [rest, fault] = std::from_chars(name.data(), end, number);
-  if (fault == std::errc() && rest == end) return {number};
+  const auto [rest, fault] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (fault == std::errc() && rest == name.data() + name.size()) return {number};
   throw Error(ErrorCode::invalid_argument,
               in_quotes(name) + " is not how many to keep, which is a whole number or 'all'");
 }

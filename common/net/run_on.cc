@@ -22,7 +22,7 @@ asio::awaitable<void> run_on(asio::any_io_executor executor, std::function<void(
   asio::awaitable<void> job = done(std::move(work));
   // Cancelled before it begins, what is spawned would end the process.
   auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
-  co_await asio::co_spawn(std::move(executor), std::move(job), uncancelled);
+  co_await asio::co_spawn(executor, std::move(job), uncancelled);
 }
 
 }  // namespace fl::net

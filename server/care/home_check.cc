@@ -131,9 +131,10 @@ class HomeCheck {
   void check_files() {
     const std::size_t before = report_.findings.size();
     std::vector<std::function<bool(const NeededFiles&)>> missed;  // whether each is needed
-    for (const auto& [hash, blob] : needed_.blobs) {
+    for (const auto& needed : needed_.blobs) {
+      const auto& [hash, blob] = needed;
       if (!check_file(home_.blobs_path() / hash.hex(), hash, blob.what, remedy_of(hash, blob)))
-        missed.emplace_back([&hash = hash](const NeededFiles& now) { return now.blobs.contains(hash); });
+        missed.emplace_back([&needed](const NeededFiles& now) { return now.blobs.contains(needed.first); });
     }
     for (const NeededUpdate& update : needed_.updates) {
       if (!check_file(home_.spool_path() / update.path, update.hash,

@@ -17,15 +17,19 @@ constexpr std::size_t sector_bytes = 512;
 
 }  // namespace
 
-SimulatedDisk::SimulatedDisk(fs::path folder) : folder_(std::move(folder)) {
+SimulatedDisk::SimulatedDisk(fs::path folder)
+    : folder_(std::move(folder)), present_(found()), durable_(present_) {}
+
+SimulatedDisk::Names SimulatedDisk::found() const {
+  Names names;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder_)) {
     if (!entry.is_directory() && !entry.is_regular_file()) continue;
     auto node = std::make_shared<Node>();
     node->is_folder = entry.is_directory();
     if (!node->is_folder) node->synced = read_file(entry.path());
-    present_[relative(entry.path())] = std::move(node);
+    names[relative(entry.path())] = std::move(node);
   }
-  durable_ = present_;
+  return names;
 }
 
 std::uint64_t SimulatedDisk::operations() const {

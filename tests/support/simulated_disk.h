@@ -74,6 +74,8 @@ class SimulatedDisk final : public Disk {
   };
   enum class Fate : std::uint8_t { succeeds, fails, power_goes };
 
+  /// What is in the folder.
+  Names found() const;
   std::filesystem::path relative(const std::filesystem::path& path) const;
   Fate begin(const std::string& what, const std::filesystem::path& path);
   void end(Fate fate, const std::string& what, const std::filesystem::path& path) const;
