@@ -31,9 +31,12 @@ function(fl_compile_options target)
 endfunction()
 
 # A fifth of what a library takes to compile, and half of what one with coroutines does, are headers of the standard
-# library and of Asio: compiled once, for all libraries. GCC warns of what is inlined from there as if it were our own
-# code.
+# library and of Asio: compiled once, for all libraries, by GCC. It warns of what is inlined from there as if it were
+# our own code.
 function(fl_precompiled_headers target)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
   target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
   if(NOT target STREQUAL "fl_base")
     target_precompile_headers(${target} REUSE_FROM fl_base)
