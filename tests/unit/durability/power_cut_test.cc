@@ -102,7 +102,7 @@ TEST_CASE("what is kept is there wherever the power goes and nothing else is lef
   RoundPlan plan = two_device_plan();
   plan.keep_updates = {1};
   plan.keep_versions = {2};
-  cut_everywhere(plan, 1, 2);
+  cut_everywhere(plan, 1, 4);
 }
 
 TEST_CASE("power that goes again while a server recovers costs nothing either (I3 I4)") {
