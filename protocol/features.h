@@ -10,4 +10,10 @@ namespace fl::wire {
 /// evaluation.
 inline constexpr std::string_view evaluation_feature = "evaluation";
 
+/// Versions are made of the one before: VersionNotice.difference.
+inline constexpr std::string_view differences_feature = "differences";
+
+/// The chunks of an update may be compressed: UpdateGo.compress, frames of kind 3.
+inline constexpr std::string_view zstd_feature = "zstd";
+
 }  // namespace fl::wire

@@ -20,7 +20,7 @@ std::size_t payload_length(std::span<const std::byte> header) {
 FrameFault header_fault(std::span<const std::byte> header, std::size_t message_limit,
                         std::size_t chunk_limit) {
   const auto kind = static_cast<FrameKind>(header[4]);
-  if (kind != FrameKind::message && kind != FrameKind::chunk) return FrameFault::unknown_kind;
+  if (kind < FrameKind::message || kind > FrameKind::compressed_chunk) return FrameFault::unknown_kind;
   for (std::size_t i = 5; i < frame_header_bytes; ++i) {
     if (header[i] != std::byte{0}) return FrameFault::reserved_not_zero;
   }
@@ -44,7 +44,7 @@ const char* sentence(FrameFault fault) {
     case FrameFault::none:
       return "no fault";
     case FrameFault::unknown_kind:
-      return "a frame's kind must be 1 (message) or 2 (chunk)";
+      return "a frame's kind must be 1 (message), 2 (chunk) or 3 (compressed chunk)";
     case FrameFault::reserved_not_zero:
       return "bytes 5 to 7 of a frame's header must be zero";
     case FrameFault::empty:

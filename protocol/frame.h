@@ -11,14 +11,15 @@
 /// Frames: an 8-byte header, then the payload.
 ///
 ///     offset 0  length of the payload, 32 bits, little-endian
-///     offset 4  kind: 1 message (FlatBuffers, identifier FLM1), 2 chunk of bulk bytes
+///     offset 4  kind: 1 message (FlatBuffers, identifier FLM1), 2 chunk of bulk bytes, 3 compressed chunk
+///               (compression.h)
 ///     offset 5  three zero bytes, kept for later
 ///
-/// A message's payload is 1 to limits::message_bytes long, a chunk's 1 to limits::chunk_bytes. Pure: bytes
-/// in, frames out; no sockets, no clock.
+/// A message's payload is 1 to limits::message_bytes long, a chunk's 1 to limits::chunk_bytes,
+/// compressed or not. Pure: bytes in, frames out; no sockets, no clock.
 namespace fl::wire {
 
-enum class FrameKind : std::uint8_t { message = 1, chunk = 2 };
+enum class FrameKind : std::uint8_t { message = 1, chunk = 2, compressed_chunk = 3 };
 
 inline constexpr std::size_t frame_header_bytes = 8;
 

@@ -88,7 +88,7 @@ bool Agenda::is_to_come(const Task& task, std::uint64_t version) {
 void Agenda::drop_dead_offers(const std::string& name, Task& task, Moment now) {
   if (task.offer && (task.offer->deadline <= now || !is_to_come(task, task.offer->version))) {
     // A version that this device does not hold by now it could not have: not the same offer again at once.
-    if (task.offer->version != task.held) {
+    if (task.offer->version > task.held) {
       task.hold_until = task.offer->deadline;
       task.decline = {name, task.offer->round, "the version to train from is not here"};
     }
@@ -202,7 +202,8 @@ Offer Agenda::begin_training(const std::string& task) {
 }
 
 bool Agenda::training_is_void() const {
-  return training_ && tasks_.at(training_->task).newest > training_->version;
+  return training_ &&
+         tasks_.at(training_->task).newest > training_->version + std::uint64_t{training_->max_staleness};
 }
 
 void Agenda::trained(std::shared_ptr<const FinishedUpdate> update) {

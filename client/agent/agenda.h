@@ -56,9 +56,9 @@ class Agenda {
   void told_to_wait(const std::string& name, Moment until, bool firm = false);
   void has_examples(const std::string& task, std::uint64_t training_examples);
 
-  /// What to do now. An offer whose deadline has passed is forgotten. One whose version is not held and will
-  /// not be is declined: then nothing is asked for before that deadline, or the next version; of an
-  /// evaluation only that is said.
+  /// What to do now. An offer whose deadline has passed, or whose version a newer one has replaced here, is
+  /// forgotten. One whose version is not held and will not be is declined: then nothing is asked for before
+  /// that deadline, or the next version; of an evaluation only that is said.
   Step next(Moment now);
 
   /// For decline: what to tell the server, once.
@@ -77,9 +77,14 @@ class Agenda {
   /// For evaluate: the offer, which the device now works on.
   EvaluationOffer take_evaluation(const std::string& task);
 
+  /// For train: the offer, which stays.
+  const Offer& offer_of(const std::string& task) const { return tasks_.at(task).offer.value(); }
+  /// It cannot be followed any more.
+  void forget_offer(const std::string& task) { tasks_.at(task).offer.reset(); }
   /// For train: the offer, which the device now trains on.
   Offer begin_training(const std::string& task);
-  /// Whether training goes on that is worth nothing any more, because its round has ended.
+  /// Whether training goes on that is worth nothing any more: more newer versions have come than it may be
+  /// behind, which in rounds is none.
   bool training_is_void() const;
   bool is_training() const { return training_.has_value(); }
   /// Training ended with an update, or without. Where it could not be done the server is told why, and work

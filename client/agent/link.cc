@@ -14,6 +14,7 @@
 
 #include "client/agent/messages.h"
 #include "common/base/error.h"
+#include "protocol/compression.h"
 #include "protocol/limits.h"
 
 namespace fl::client {
@@ -97,7 +98,9 @@ void Link::State::take(const wire::Frame& frame) {
     take_message(*message, frame.payload);
     return;
   }
-  if (part == nullptr) throw Error(ErrorCode::protocol, "the server sent bulk bytes that nobody asked for");
+  if (part == nullptr || frame.kind != wire::FrameKind::chunk) {
+    throw Error(ErrorCode::protocol, "the server sent bulk bytes that nobody asked for");
+  }
   part->append(frame.payload);
   last_chunk = last_heard;
   signal.cancel();
@@ -184,12 +187,19 @@ awaitable<void> Link::send(flatbuffers::DetachedBuffer message) {
   co_await state_->send(std::move(message));
 }
 
-awaitable<void> Link::send_bulk(ByteView bytes) {
+awaitable<void> Link::send_bulk(ByteView bytes, bool compress) {
+  std::optional<wire::ChunkCompressor> compressor;
+  if (compress) compressor.emplace();
   while (!bytes.empty()) {
     state_->require_well();
     const ByteView chunk = bytes.first(std::min(bytes.size(), limits::sent_chunk_bytes));
     state_->last_sent = Clock::now();
-    co_await state_->connection->write_chunk(chunk, limits::frame_time);
+    const ByteView compressed = compressor ? compressor->compress(chunk) : ByteView();
+    if (compressed.empty()) {
+      co_await state_->connection->write_chunk(chunk, limits::frame_time);
+    } else {
+      co_await state_->connection->write_compressed_chunk(compressed, limits::frame_time);
+    }
     bytes = bytes.subspan(chunk.size());
   }
 }

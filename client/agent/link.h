@@ -66,8 +66,9 @@ class Link {
   ~Link();
 
   boost::asio::awaitable<void> send(flatbuffers::DetachedBuffer message);
-  /// Sends `bytes` as chunks; they must stay valid until this returns.
-  boost::asio::awaitable<void> send_bulk(ByteView bytes);
+  /// Sends `bytes` as chunks, compressed where asked for and where it helps; they must stay valid until this
+  /// returns.
+  boost::asio::awaitable<void> send_bulk(ByteView bytes, bool compress);
 
   /// The next answer. Throws Error(timeout) where the server says nothing, not even KeepAlive, for `silence`:
   /// one that is busy with others may let a device wait; and where it has not answered at `until`.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "common/base/text.h"
 #include "protocol/features.h"
 #include "protocol/limits.h"
 
@@ -51,6 +52,17 @@ TrainingPlan plan_from(const wire::TrainingPlan& plan) {
   return result;
 }
 
+/// Nothing where it has not what a difference must have, or a newer server's encoding: the weights can be had
+/// whole.
+std::optional<Difference> difference_from(const wire::Difference* message) {
+  if (message == nullptr || message->encoding() > wire::Encoding::MAX) return std::nullopt;
+  const ByteView base = wire::bytes_of(message->base());
+  const ByteView hash = wire::bytes_of(message->hash());
+  if (base.size() != sizeof(Digest) || hash.size() != sizeof(Digest)) return std::nullopt;
+  return Difference{Digest::from_bytes(base), Digest::from_bytes(hash), message->length(),
+                    static_cast<Encoding>(message->encoding()), message->encoded()};
+}
+
 ErrorCode code_of(wire::RefusalCode code) {
   switch (code) {
     case wire::RefusalCode::token:
@@ -84,7 +96,10 @@ static_assert(static_cast<int>(wire::Schedule::cosine) == static_cast<int>(Sched
 flatbuffers::DetachedBuffer hello_message() {
   return wire::make_message<wire::Hello>([](FlatBufferBuilder& builder) {
     const auto software = builder.CreateString("fl-client " FL_VERSION);
-    const auto features = builder.CreateVectorOfStrings(std::vector{std::string(wire::evaluation_feature)});
+    const std::vector<std::string> ours{std::string(wire::evaluation_feature),
+                                        std::string(wire::differences_feature),
+                                        std::string(wire::zstd_feature)};
+    const auto features = builder.CreateVectorOfStrings(ours);
     return wire::CreateHello(builder, limits::protocol_version_min, limits::protocol_version_max, features,
                              software);
   });
@@ -203,7 +218,22 @@ Notice notice_from(const wire::VersionNotice& message) {
     throw Error(ErrorCode::protocol, "the server sends a manifest whose signature has not 64 bytes");
   }
   std::copy(signature.begin(), signature.end(), notice.manifest.signature.begin());
+  notice.difference = difference_from(message.difference());
   return notice;
+}
+
+void take_control(Offer& offer, const wire::WorkOffer& message) {
+  if (message.control_elements() == 0) return;
+  if (message.control_elements() > limits::transfer_bytes / sizeof(float))
+    refuse_offer("its control variate is larger than a transfer may be");
+  if (!std::isfinite(message.max_control()) || message.max_control() <= 0.0F)
+    refuse_offer("the cap on control variates is no cap");
+  offer.control_elements = message.control_elements();
+  offer.max_control = message.max_control();
+  const ByteView hash = wire::bytes_of(message.control());
+  if (hash.empty()) return;
+  if (hash.size() != sizeof(Digest)) refuse_offer("its control variate has no hash of 32 bytes");
+  offer.control = Digest::from_bytes(hash);
 }
 
 Offer offer_from(const wire::WorkOffer& message, Moment now) {
@@ -220,6 +250,8 @@ Offer offer_from(const wire::WorkOffer& message, Moment now) {
   offer.max_examples = message.max_examples();
   offer.max_delta = message.max_delta();
   offer.encoding = encoding_from(message);
+  offer.max_staleness = message.max_staleness();
+  take_control(offer, message);
   offer.deadline = deadline_of(message.deadline_ms(), now);
   return offer;
 }
@@ -256,9 +288,7 @@ Settlement settlement_of(wire::Outcome outcome) {
 }
 
 std::string sentence_of(const flatbuffers::String* sentence) {
-  std::string text(wire::text_of(sentence).substr(0, limits::sentence_bytes));
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return text;
+  return without_controls(wire::text_of(sentence).substr(0, limits::sentence_bytes));
 }
 
 }  // namespace fl::client

@@ -155,9 +155,11 @@ awaitable<bool> Session::perform(Agenda::Step step) {
     case Agenda::Step::Kind::evaluate:
       co_await evaluate(step.task);
       break;
-    case Agenda::Step::Kind::train:
-      context_.trainer.begin(step.task);
+    case Agenda::Step::Kind::train: {
+      const bool ready = co_await has_control(step.task);
+      if (ready) context_.trainer.begin(step.task);
       break;
+    }
     case Agenda::Step::Kind::ask:
       co_await ask(step.task);
       break;

@@ -64,7 +64,12 @@ class Session {
   std::uint64_t examples_of(const std::string& task);
 
   boost::asio::awaitable<void> adopt(std::string task);
-  boost::asio::awaitable<bool> fetch_parts(ModelStore& store, const Manifest& manifest);
+  boost::asio::awaitable<bool> fetch_parts(std::shared_ptr<ModelStore> store, Notice notice,
+                                           Manifest manifest);
+  /// Makes the version's weights of those before it, if they are here and the server has the difference;
+  /// where that cannot be done they are to be fetched.
+  boost::asio::awaitable<void> rebuild_weights(std::shared_ptr<ModelStore> store, Notice notice,
+                                               Manifest manifest);
   boost::asio::awaitable<void> fetch_part(ModelStore& store, const Manifest& manifest, Digest hash,
                                           std::uint64_t bytes);
   boost::asio::awaitable<void> try_and_adopt(std::shared_ptr<ModelStore> store, Notice notice,
@@ -72,6 +77,8 @@ class Session {
   void put_to_use(ModelStore& store, const Notice& notice, const Manifest& manifest, TriedVersion tried);
   void refuse(const Notice& notice, const std::string& why);
 
+  boost::asio::awaitable<bool> has_control(std::string task);
+  void confirm_control(const FinishedUpdate& update);
   boost::asio::awaitable<void> evaluate(std::string task);
   boost::asio::awaitable<void> report(EvaluationOffer offer, Evaluation evaluation);
 

@@ -8,6 +8,7 @@
 #include "client/agent/messages.h"
 #include "client/agent/outbox.h"
 #include "client/agent/session.h"
+#include "client/store/control_store.h"
 #include "common/base/error.h"
 #include "protocol/limits.h"
 
@@ -42,7 +43,7 @@ awaitable<void> Session::announce(std::string task) {
     if (go->offset() > bytes.size()) {
       throw Error(ErrorCode::protocol, "the server asks for an update from beyond its end");
     }
-    co_await link_->send_bulk(bytes.subspan(go->offset()));
+    co_await link_->send_bulk(bytes.subspan(go->offset()), go->compress());
     answer = co_await link_->answer(limits::reply_time, answer_due(*update));
   }
   settle(*update, answer.as<wire::UpdateReply>());
@@ -53,6 +54,7 @@ void Session::settle(const FinishedUpdate& update, const wire::UpdateReply& repl
   const std::string sentence = sentence_of(reply.sentence());
   const std::string task = update.task;
   if (settlement == Settlement::done) {
+    confirm_control(update);
     tell(Kind::update_accepted, task,
          name_of(update) + ": the server has the update (" + std::to_string(update.examples) + " examples, " +
              short_bytes(update.bytes.size()) + ")");
@@ -64,6 +66,16 @@ void Session::settle(const FinishedUpdate& update, const wire::UpdateReply& repl
   if (settlement == Settlement::done) return;
   tell(Kind::update_refused, task,
        name + ": the update was not taken: " + sentence + (dropped ? "" : "; it will be sent again"));
+}
+
+void Session::confirm_control(const FinishedUpdate& update) {
+  const std::shared_ptr<ModelStore> store = context_.parts.models.find(update.task);
+  if (store == nullptr) return;
+  try {
+    ControlStore(store->folder(), update.layout_hash).confirm(update.hash);
+  } catch (const Error& error) {
+    tell(Kind::trouble, update.task, std::string("the control variate stays as it was: ") + error.what());
+  }
 }
 
 }  // namespace fl::client

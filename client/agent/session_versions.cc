@@ -65,19 +65,46 @@ awaitable<void> Session::adopt(std::string task) {
     refuse(notice, error.what());
   }
   if (!manifest) co_return;
-  if (co_await fetch_parts(*store, *manifest)) co_await try_and_adopt(store, notice, *manifest);
+  if (co_await fetch_parts(store, notice, *manifest)) co_await try_and_adopt(store, notice, *manifest);
 }
 
 /// Whether they are there now; not where a newer version has come and the server has not this one's any more.
-awaitable<bool> Session::fetch_parts(ModelStore& store, const Manifest& manifest) {
+awaitable<bool> Session::fetch_parts(std::shared_ptr<ModelStore> store, Notice notice, Manifest manifest) {
   try {
-    co_await fetch_part(store, manifest, manifest.archive_hash, manifest.archive_bytes);
-    co_await fetch_part(store, manifest, manifest.weights_hash, manifest.weights_count * sizeof(float));
+    co_await fetch_part(*store, manifest, manifest.archive_hash, manifest.archive_bytes);
+    co_await rebuild_weights(store, notice, manifest);
+    co_await fetch_part(*store, manifest, manifest.weights_hash, manifest.weights_count * sizeof(float));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::not_found || !context_.agenda.has_notice(manifest.task)) throw;
     co_return false;
   }
   co_return true;
+}
+
+/// Whether the control variate that the task's offer names is here; where it was not, the agenda is to be
+/// asked again once it has been fetched, as that takes time.
+awaitable<bool> Session::has_control(std::string task) {
+  const Offer offer = context_.agenda.offer_of(task);
+  const std::shared_ptr<ModelStore> store = context_.parts.models.find(task);
+  const std::optional<StoredVersion> champion = store ? store->champion() : std::nullopt;
+  if (!offer.control || !champion || store->has_part(*offer.control)) co_return true;
+  if (offer.control_elements > champion->manifest.weights_count) {
+    context_.agenda.forget_offer(task);
+    context_.agenda.declined({task, offer.round, "its control variate is longer than the model"});
+    co_return false;
+  }
+  bool gone = false;
+  try {
+    co_await fetch_part(*store, champion->manifest, *offer.control, offer.control_elements * sizeof(float));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    gone = true;
+  }
+  if (gone) {  // with its version: there will be other work
+    context_.agenda.forget_offer(task);
+    context_.agenda.told_to_wait(task, std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  }
+  co_return false;
 }
 
 awaitable<void> Session::fetch_part(ModelStore& store, const Manifest& manifest, Digest hash,

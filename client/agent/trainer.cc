@@ -9,6 +9,7 @@
 
 #include "client/agent/describe.h"
 #include "client/agent/outbox.h"
+#include "client/store/control_store.h"
 #include "common/base/error.h"
 #include "common/net/run_on.h"
 
@@ -84,12 +85,14 @@ std::shared_ptr<const FinishedUpdate> Trainer::work(const Offer& offer, const st
       train(offer, *parts_.engine(), *store, parts_.examples, stop, [&](const TrainingProgress& progress) {
         if (due()) report_progress(offer, progress);
       });
-  if (update) keep(*update);
+  if (update) keep(*update, *store);
   return update;
 }
 
-void Trainer::keep(const FinishedUpdate& update) const {
+void Trainer::keep(const FinishedUpdate& update, const ModelStore& store) const {
   try {
+    if (!update.control.empty())
+      ControlStore(store.folder(), update.layout_hash).propose(update.hash, update.control);
     Outbox(parts_.home.outbox_path()).put(update);
   } catch (const Error& error) {  // it can still be sent while this process lives
     asio::post(context_, [listener = parts_.on_event, task = update.task,

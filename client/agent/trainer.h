@@ -31,7 +31,7 @@ class Trainer {
  private:
   boost::asio::awaitable<void> run(Offer offer, std::stop_token stop);
   std::shared_ptr<const FinishedUpdate> work(const Offer& offer, const std::stop_token& stop) const;
-  void keep(const FinishedUpdate& update) const;
+  void keep(const FinishedUpdate& update, const ModelStore& store) const;
   void report_progress(const Offer& offer, const TrainingProgress& progress) const;
   void conclude(const Offer& offer, std::shared_ptr<const FinishedUpdate> update, const std::string& failure);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "client/agent/controls.h"
 #include "client/agent/describe.h"
 #include "common/base/error.h"
 #include "common/base/random.h"
@@ -56,6 +57,13 @@ void encode_into(FinishedUpdate& update, const Weights& delta, const Offer& offe
   update.hash = sha256(update.bytes);
 }
 
+/// What the server makes of the update's bytes.
+Weights decoded(const FinishedUpdate& update, std::size_t elements) {
+  Weights values(elements);
+  decode(update.encoding, update.bytes, values);
+  return values;
+}
+
 }  // namespace
 
 std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, const ModelStore& store,
@@ -70,16 +78,21 @@ std::shared_ptr<const FinishedUpdate> train(const Offer& offer, Engine& engine, 
   const Examples own = training_examples(offer, examples);
   const std::span<const float> start = std::as_const(*model).weights();
   Weights delta(start.begin(), start.end());
-  const TrainingResult result =
-      model->train(own, offer.plan, {offer.round, offer.seed}, [&](const TrainingProgress& step) {
-        if (progress) progress(step);
-        return !stop.stop_requested() && std::chrono::steady_clock::now() < offer.deadline;
-      });
+  std::optional<Controls> controls;
+  if (offer.control_elements > 0) controls.emplace(offer, store, model->layout());
+  TrainingSession session{offer.round, offer.seed};
+  if (controls) session.correction = controls->correction();
+  const TrainingResult result = model->train(own, offer.plan, session, [&](const TrainingProgress& step) {
+    if (progress) progress(step);
+    return !stop.stop_requested() && std::chrono::steady_clock::now() < offer.deadline;
+  });
   if (stop.stop_requested()) return nullptr;
   if (result.cancelled) throw Error(ErrorCode::timeout, "the round ended before training did");
   subtract_from(delta, *model);
   require_acceptable(delta, model->layout(), offer.max_delta);
+  if (controls) controls->append_change(delta, result.steps, offer.plan.learning_rate_at(offer.round));
   encode_into(*update, delta, offer);
+  if (controls) update->control = controls->next(decoded(*update, delta.size()));
   update->task = offer.task;
   update->round = offer.round;
   update->version = offer.version;

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/base/digest.h"
 #include "common/engine/engine.h"
+#include "common/model/difference.h"
 #include "common/model/layout.h"
 #include "common/model/manifest.h"
 #include "common/model/plan.h"
@@ -19,6 +21,7 @@ struct Notice {
   std::string task;
   std::uint64_t version = 0;  ///< As the notice says; the signed manifest has the last word.
   SignedManifest manifest;
+  std::optional<Difference> difference = {};  ///< What leads to its weights, if the server says; not signed.
 };
 
 /// The server takes the device into a round.
@@ -32,6 +35,11 @@ struct Offer {
   float max_delta = 0.0F;
   Encoding encoding = Encoding::fp32;
   Moment deadline;
+  std::uint32_t max_staleness = 0;  ///< How many newer versions may come before an update is worth nothing.
+  // Of a task with control variates:
+  std::uint64_t control_elements = 0;  ///< 0: it has none.
+  std::optional<Digest> control;       ///< The server's; without, zeros.
+  float max_control = 0.0F;
 };
 
 /// The server has a version tested on this device's held-out examples.
@@ -64,6 +72,7 @@ struct FinishedUpdate {
   double train_loss = 0.0;
   Evaluation test;  ///< Of the version trained from, on the held-out examples.
   Moment deadline;
+  Weights control;  ///< What the device's control variate becomes once this counts; empty where it has none.
 };
 
 }  // namespace fl::client

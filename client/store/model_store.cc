@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "client/store/rebuild.h"
 #include "common/base/error.h"
 #include "common/base/files.h"
 #include "protocol/limits.h"
@@ -245,6 +246,19 @@ PartFile ModelStore::begin_part(const Digest& hash, std::uint64_t bytes) {
   return {part_path(hash), hash, bytes};
 }
 
+void ModelStore::remove_part(const Digest& hash) {
+  const std::lock_guard lock(mutex_);
+  std::error_code ignored;
+  fs::remove(part_path(hash), ignored);
+}
+
+void ModelStore::rebuild_weights(const Manifest& manifest, const Difference& difference,
+                                 const std::stop_token& stop) {
+  client::rebuild_weights(part_path(difference.base), part_path(difference.hash), difference,
+                          manifest.weights_count, manifest.weights_hash, part_path(manifest.weights_hash),
+                          stop);
+}
+
 void ModelStore::adopt(const SignedManifest& signed_manifest, const std::optional<Evaluation>& evaluation) {
   const std::lock_guard lock(mutex_);
   const Manifest manifest = check_locked(signed_manifest);
@@ -317,6 +331,10 @@ Bytes ModelStore::read_archive(const Manifest& manifest) const {
 
 void ModelStore::read_weights(const Manifest& manifest, std::span<float> weights) const {
   read_verified(part_path(manifest.weights_hash), manifest.weights_hash, std::as_writable_bytes(weights));
+}
+
+void ModelStore::read_control(const Digest& hash, std::span<float> control) const {
+  read_verified(part_path(hash), hash, std::as_writable_bytes(control));
 }
 
 fs::path ModelStore::part_path(const Digest& hash) const {

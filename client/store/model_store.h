@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "client/store/version_file.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/model/difference.h"
 #include "common/model/manifest.h"
 #include "common/model/plan.h"
 #include "common/model/signing.h"
@@ -41,6 +43,7 @@ class ModelStore {
   static bool is_task_name(const std::string& task);
 
   const std::string& task() const { return task_; }
+  const std::filesystem::path& folder() const { return folder_; }
 
   /// The version that serves; nothing where none has come or none that is left verifies.
   std::optional<StoredVersion> champion() const;
@@ -73,9 +76,16 @@ class ModelStore {
   /// Where to put a part that is being fetched. Owner only.
   PartFile begin_part(const Digest& hash, std::uint64_t bytes);
 
+  /// Makes the weights of a version of parts that are here: those that the difference begins from, and the
+  /// difference, which stays until a version is adopted or discarded. Throws Error: not_found or invalid_data
+  /// where they do not come to what the manifest says; cancelled; as the system fails. Owner only.
+  void rebuild_weights(const Manifest& manifest, const Difference& difference, const std::stop_token& stop);
+
   /// Makes a version the champion, whose parts are there and which was tried. Throws as check(), and as the
   /// system fails; the old champion then still is. Owner only.
   void adopt(const SignedManifest& manifest, const std::optional<Evaluation>& evaluation);
+  /// Removes one part, where it is there. Owner only.
+  void remove_part(const Digest& hash);
   /// Removes the parts of a version that is not adopted. Owner only.
   void discard(const Manifest& manifest);
 
@@ -89,6 +99,8 @@ class ModelStore {
   /// Fills `weights`, of manifest.weights_count elements, verified. Throws as read_archive(); what was
   /// filled in is then worth nothing.
   void read_weights(const Manifest& manifest, std::span<float> weights) const;
+  /// The same of a part that no manifest names: the server's control variate.
+  void read_control(const Digest& hash, std::span<float> control) const;
 
  private:
   void load();

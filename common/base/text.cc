@@ -38,8 +38,28 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+namespace {
+
+/// U+0080 to U+009F, by which a terminal may be told to do things as well.
+bool is_late_control(std::string_view text, std::size_t at) {
+  if (at + 1 >= text.size() || text[at] != '\xc2') return false;
+  const auto second = static_cast<unsigned char>(text[at + 1]);
+  return second >= 0x80 && second < 0xa0;
+}
+
+}  // namespace
+
 bool is_control(char byte) {
   return static_cast<unsigned char>(byte) < 0x20 || byte == '\x7f';
+}
+
+std::string without_controls(std::string_view text) {
+  std::string result(text);
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    if (is_control(result[i])) result[i] = ' ';
+    if (is_late_control(result, i)) result.replace(i, 2, " ");
+  }
+  return result;
 }
 
 std::string in_quotes(std::string_view text) {
@@ -47,7 +67,8 @@ std::string in_quotes(std::string_view text) {
   std::string result = "'";
   std::size_t at = 0;
   while (at < text.size() && at < longest) {
-    const std::size_t size = is_control(text[at]) ? 0 : character_size(text, at);
+    const bool is_shown = !is_control(text[at]) && !is_late_control(text, at);
+    const std::size_t size = is_shown ? character_size(text, at) : 0;
     result += size == 0 ? "\\x" + to_hex(as_bytes(text.substr(at, 1))) : std::string(text.substr(at, size));
     at += std::max<std::size_t>(size, 1);
   }

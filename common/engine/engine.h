@@ -45,6 +45,8 @@ struct Evaluation {
 struct TrainingSession {
   std::uint64_t round = 1;  ///< Sets the learning rate by the plan's schedule.
   std::uint64_t seed = 1;   ///< Of the shuffling, and of the generator of models that draw random numbers.
+  /// Added to every gradient, after all else; as long as the trained part, or empty. With sgd alone.
+  std::span<const float> correction = {};
 };
 
 /// An opened model whose parameters and float buffers are views of one flat vector.
@@ -89,9 +91,9 @@ class Model {
   /// single example, it joins the batch before it, because normalisation layers cannot train on one.
   /// A parameter that a batch's loss does not depend on is left alone by that batch's step, weight decay and
   /// momentum included. A session starts with a fresh optimiser, so that nothing but the weights goes over
-  /// from one to the next. Throws Error(invalid_argument) where there are no examples or the plan is not
-  /// valid, and Error(invalid_data) where the loss becomes NaN or infinite. After any exception, `progress`'s
-  /// own included, the weights are as before the call.
+  /// from one to the next. Throws Error(invalid_argument) where there are no examples, the plan is not
+  /// valid or the correction does not fit, and Error(invalid_data) where the loss becomes NaN or infinite.
+  /// After any exception, `progress`'s own included, the weights are as before the call.
   virtual TrainingResult train(const Examples& examples, const TrainingPlan& plan,
                                const TrainingSession& session, const ProgressCallback& progress) = 0;
 

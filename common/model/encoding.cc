@@ -17,6 +17,9 @@ namespace {
 constexpr names::Table<Encoding, 3> encodings{
     {{Encoding::fp32, "fp32"}, {Encoding::fp16, "fp16"}, {Encoding::int8, "int8"}}};
 
+constexpr names::Table<Compression, 2> compressions{
+    {{Compression::none, "none"}, {Compression::zstd, "zstd"}}};
+
 constexpr float largest_half = 65504.0F;
 constexpr float largest_quantum = 127.0F;
 
@@ -112,6 +115,14 @@ std::string_view name(Encoding encoding) {
 
 Encoding encoding_from_name(std::string_view name) {
   return names::find_value(encodings, "encoding", name);
+}
+
+std::string_view name(Compression compression) {
+  return names::find_name(compressions, compression);
+}
+
+Compression compression_from_name(std::string_view name) {
+  return names::find_value(compressions, "compression", name);
 }
 
 float largest_encodable(Encoding encoding) {

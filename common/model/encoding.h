@@ -26,6 +26,15 @@ std::string_view name(Encoding encoding);
 /// Throws Error(invalid_argument) naming the known ones.
 Encoding encoding_from_name(std::string_view name);
 
+/// What is done to the chunks of an update on their way, without loss; what lies in the spool is as encoded.
+enum class Compression : std::uint8_t {
+  none,
+  zstd,  ///< Each chunk is compressed by Zstandard, where the device can and it helps.
+};
+std::string_view name(Compression compression);
+/// Throws Error(invalid_argument) naming the known ones.
+Compression compression_from_name(std::string_view name);
+
 /// Elements that are encoded together. A vector may be encoded and decoded piece by piece, each but the last
 /// a multiple of so many elements; the pieces follow each other without gaps.
 inline constexpr std::size_t encoding_block = 1024;

@@ -71,6 +71,14 @@ void check_kept(std::string_view key, const KeepCount& keep, std::uint64_t lowes
   if (keep.newest) check_whole(key, *keep.newest, lowest, 1'000'000'000);
 }
 
+/// A version may move by as much as one update.
+void check_room(const RoundPlan& plan, Encoding encoding, const std::string& what) {
+  const auto largest = static_cast<double>(largest_encodable(encoding));
+  if (plan.max_delta <= largest) return;
+  refuse("max_delta", text_of(plan.max_delta),
+         "at most " + text_of(largest) + " where " + what + " are encoded as " + std::string(name(encoding)));
+}
+
 void check_robust(const RoundPlan& plan) {
   constexpr double half = 0.5;
   const double trim = plan.server_trim.value_or(half / 2);
@@ -81,6 +89,22 @@ void check_robust(const RoundPlan& plan) {
   if (plan.server_kept) check_whole("server_kept", *plan.server_kept, 1, most_updates);
   if (plan.server_iterations) check_whole("server_iterations", *plan.server_iterations, 1, 100);
   if (plan.server_smoothing) check_from("server_smoothing", *plan.server_smoothing, 1e-12, 1);
+}
+
+void check_asynchronous(const RoundPlan& plan) {
+  if (plan.server_max_staleness)
+    check_whole("server_max_staleness", *plan.server_max_staleness, 0, 1'000'000);
+  if (plan.server_concurrency) check_whole("server_concurrency", *plan.server_concurrency, 1, 1'000'000);
+}
+
+void check_controls(const RoundPlan& plan) {
+  if (plan.server_population) check_whole("server_population", *plan.server_population, 1, 1'000'000'000);
+  if (!plan.server_max_control) return;
+  check_above("server_max_control", *plan.server_max_control, 0, 1e6);
+  const double most = static_cast<double>(largest_encodable(plan.encoding));
+  if (*plan.server_max_control <= most) return;
+  refuse("server_max_control", text_of(*plan.server_max_control),
+         "at most " + text_of(most) + " where updates are encoded as " + std::string(name(plan.encoding)));
 }
 
 }  // namespace
@@ -168,11 +192,8 @@ void RoundPlan::validate() const {
   check_pace(*this);
   check_whole("max_examples", max_examples, 1, most_examples);
   check_from("max_delta", max_delta, 1e-30, 1e6);
-  if (max_delta > static_cast<double>(largest_encodable(encoding))) {
-    refuse("max_delta", text_of(max_delta),
-           "at most " + text_of(static_cast<double>(largest_encodable(encoding))) +
-               " where updates are encoded as " + std::string(name(encoding)));
-  }
+  check_room(*this, encoding, "updates");
+  check_room(*this, download_encoding, "downloads");
   check_whole("max_update_bytes", max_update_bytes, 1, std::uint64_t{64} << 30U);
   check_kept("keep_updates", keep_updates, 0);
   check_kept("keep_versions", keep_versions, 1);
@@ -184,6 +205,8 @@ void RoundPlan::validate() const {
   if (server_q) check_from("server_q", *server_q, 0, 16);
   if (server_lipschitz) check_above("server_lipschitz", *server_lipschitz, 0, 1e6);
   check_robust(*this);
+  check_asynchronous(*this);
+  check_controls(*this);
 }
 
 void EvaluationPlan::validate() const {

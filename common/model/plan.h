@@ -88,8 +88,11 @@ struct RoundPlan {
   std::uint32_t max_examples = 10'000;   ///< [1, 2^29] The most examples an update may count for.
   double max_delta = 16.0;               ///< [1e-30, 1e6] The largest |element| of a delta, as a float.
   std::uint64_t max_update_bytes = std::uint64_t{8}
-                                   << 30U;  ///< [1, 64 GiB] The largest update, 4 bytes a parameter.
-  Encoding encoding = Encoding::fp32;       ///< Of updates; fp16 has room for deltas up to 65504.
+                                   << 30U;      ///< [1, 64 GiB] The largest update, 4 bytes a parameter.
+  Encoding encoding = Encoding::fp32;           ///< Of updates; fp16 has room for deltas up to 65504.
+  Compression compression = Compression::none;  ///< Of updates, besides.
+  /// Of what a version adds to the one before it; fp32: versions travel whole, as they are.
+  Encoding download_encoding = Encoding::fp32;
   Durability durability = Durability::fsync;
   KeepCount keep_updates{0};  ///< [0, 1e9] or all: committed rounds whose updates stay, to be replayed.
   KeepCount keep_versions;    ///< [1, 1e9] or all: versions whose weights and state stay, the newest.
@@ -109,6 +112,21 @@ struct RoundPlan {
   std::optional<double> server_smoothing;          ///< [1e-12, 1]
   std::optional<double> server_q;                  ///< [0, 16]
   std::optional<double> server_lipschitz;          ///< (0, 1e6]
+  /// [0, 1e6] How many versions an update may be behind. A task that has it is asynchronous.
+  std::optional<std::uint32_t> server_max_staleness;
+  std::optional<std::uint32_t> server_concurrency;  ///< [1, 1e6] Devices at work at a time.
+
+  /// [1, 1e9] How many devices the task has. In a task that has it devices keep control variates.
+  std::optional<std::uint32_t> server_population;
+  std::optional<double>
+      server_max_control;  ///< (0, 1e6] The largest |element| of a control variate's change.
+
+  /// Whether an update is followed by the change of its device's control variate.
+  bool has_controls() const { return server_population.has_value(); }
+  double max_control() const { return server_max_control.value_or(16.0); }
+
+  /// Whether devices work at their own pace, from whichever version was the newest when they asked.
+  bool asynchronous() const { return server_max_staleness.has_value(); }
 
   /// Throws Error(invalid_argument) naming the key, its value and the allowed range.
   void validate() const;
@@ -155,6 +173,10 @@ void visit_strategy_settings(Settings& plan, Visit visit) {
   visit("server_smoothing", plan.server_smoothing);
   visit("server_q", plan.server_q);
   visit("server_lipschitz", plan.server_lipschitz);
+  visit("server_max_staleness", plan.server_max_staleness);
+  visit("server_concurrency", plan.server_concurrency);
+  visit("server_population", plan.server_population);
+  visit("server_max_control", plan.server_max_control);
 }
 
 /// JSON text as kept in the server's database.

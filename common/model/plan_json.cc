@@ -40,6 +40,8 @@ boost::json::object json_of(const RoundPlan& plan) {
                              {"max_delta", plan.max_delta},
                              {"max_update_bytes", plan.max_update_bytes},
                              {"encoding", name(plan.encoding)},
+                             {"compression", name(plan.compression)},
+                             {"download_encoding", name(plan.download_encoding)},
                              {"durability", name(plan.durability)},
                              {"keep_updates", name(plan.keep_updates)},
                              {"keep_versions", name(plan.keep_versions)},
@@ -94,6 +96,8 @@ RoundPlan read_round(json::ObjectReader object) {
   object.optional("max_delta", plan.max_delta);
   object.optional("max_update_bytes", plan.max_update_bytes);
   object.optional("encoding", plan.encoding, encoding_from_name);
+  object.optional("compression", plan.compression, compression_from_name);
+  object.optional("download_encoding", plan.download_encoding, encoding_from_name);
   object.optional("durability", plan.durability, durability_from_name);
   object.optional("keep_updates", plan.keep_updates, keep_count_from_name);
   object.optional("keep_versions", plan.keep_versions, keep_count_from_name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -60,6 +61,8 @@ struct Connection::State {
   static asio::awaitable<const wire::Message*> read_message(std::shared_ptr<State> self, Duration limit);
   static asio::awaitable<void> write(std::shared_ptr<State> self, wire::FrameKind kind, ByteView payload,
                                      Duration limit);
+  static asio::awaitable<void> write_chunk(std::shared_ptr<State> self, wire::FrameKind kind, ByteView bytes,
+                                           Duration limit);
   static asio::awaitable<void> write_message(std::shared_ptr<State> self, flatbuffers::DetachedBuffer message,
                                              Duration limit);
 
@@ -255,6 +258,15 @@ asio::awaitable<void> Connection::State::write_message(std::shared_ptr<State> se
   co_await write(self, wire::FrameKind::message, wire::as_bytes(message), limit);
 }
 
+asio::awaitable<void> Connection::State::write_chunk(std::shared_ptr<State> self, wire::FrameKind kind,
+                                                     ByteView bytes, Duration limit) {
+  if (bytes.empty() || bytes.size() > limits::chunk_bytes) {
+    throw self->fault(ErrorCode::invalid_argument,
+                      "a chunk has 1 byte to 1 MiB, not " + std::to_string(bytes.size()));
+  }
+  return write(std::move(self), kind, bytes, limit);
+}
+
 void Connection::State::close() {
   if (closed) return;
   closed = true;
@@ -330,11 +342,11 @@ asio::awaitable<void> Connection::write_message(flatbuffers::DetachedBuffer mess
 }
 
 asio::awaitable<void> Connection::write_chunk(ByteView bytes, Duration limit) {
-  if (bytes.empty() || bytes.size() > limits::chunk_bytes) {
-    throw state_->fault(ErrorCode::invalid_argument,
-                        "a chunk has 1 byte to 1 MiB, not " + std::to_string(bytes.size()));
-  }
-  return State::write(state_, wire::FrameKind::chunk, bytes, limit);
+  return State::write_chunk(state_, wire::FrameKind::chunk, bytes, limit);
+}
+
+asio::awaitable<void> Connection::write_compressed_chunk(ByteView bytes, Duration limit) {
+  return State::write_chunk(state_, wire::FrameKind::compressed_chunk, bytes, limit);
 }
 
 void Connection::close() {

@@ -77,6 +77,8 @@ class Connection {
   boost::asio::awaitable<void> write_message(flatbuffers::DetachedBuffer message, Duration limit);
   /// `bytes` must stay valid until this returns; 1 to limits::chunk_bytes of them.
   boost::asio::awaitable<void> write_chunk(ByteView bytes, Duration limit);
+  /// The same of what wire::ChunkCompressor made of a chunk, to a peer that takes it.
+  boost::asio::awaitable<void> write_compressed_chunk(ByteView bytes, Duration limit);
 
   /// Says goodbye (close_notify) as far as the network takes it at once, then closes. No error.
   void close();

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace fl::net {
@@ -12,8 +13,9 @@ namespace asio = boost::asio;
 namespace {
 
 asio::awaitable<void> done(std::function<void()> work) {
+  // Where nothing was awaited, co_spawn puts what comes after the work at the end of the executor's line.
+  co_await asio::dispatch(asio::use_awaitable);
   work();
-  co_return;
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ json::object Administration::tasks() const {
                     {"archive_bytes", task.archive_bytes},
                     {"data", name(task.contract.data.format)},
                     {"loss", name(task.contract.loss)},
+                    {"strategy", task.plan.round.strategy},
                     {"goal", task.plan.round.goal},
                     {"minimum", task.plan.round.minimum},
                     {"rounds", task.plan.round.rounds},

@@ -10,7 +10,8 @@ namespace fl::server {
 /// Something that a check of a home has come upon.
 struct Finding {
   enum class Kind : std::uint8_t {
-    fault,     ///< Something is lost, or is not what it should be.
+    fault,     ///< Something is lost that is needed, or is not what it should be.
+    loss,      ///< A file is lost or damaged that no device and no round waits for: all goes on without it.
     leftover,  ///< Harmless: it takes room and nothing else.
     skipped,   ///< What could not be looked at now.
   };

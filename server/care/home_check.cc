@@ -13,6 +13,8 @@ namespace {
 
 using Kind = Finding::Kind;
 
+constexpr const char* put_keys_back =
+    "copy both files of the pair from any backup: they never change; then start the server again";
 constexpr const char* restore_all =
     "fl-server cannot mend this: stop the server and restore the home from a backup";
 
@@ -41,9 +43,11 @@ std::string remedy_of(const NeededUpdate& update) {
 
 std::string remedy_of(const Digest& hash, const NeededBlob& blob) {
   std::string remedy = "copy blobs/" + hash.hex() + " from a backup";
+  if (blob.spare) return remedy + "; without it devices fetch the whole weights of the version";
   if (blob.on_devices) remedy += ", or from a device that holds the version (models/TASK/parts there)";
-  return remedy + (blob.at_start ? "; without it fl-server does not start"
-                                 : "; no round needs it, but the version cannot be exported or evaluated");
+  if (blob.at_start) return remedy + "; without it fl-server does not start";
+  return remedy + (blob.on_devices ? "; no round needs it, but the version cannot be exported or evaluated"
+                                   : "; nothing needs it but replaying a round that is kept");
 }
 
 class HomeCheck {
@@ -70,32 +74,32 @@ class HomeCheck {
   }
 
   /// Runs `look`; damage that it throws of is a fault of `where`. Whether there was none.
-  bool guarded(const std::string& where, const std::function<void()>& look) {
+  bool guarded(const std::string& where, const char* remedy, const std::function<void()>& look) {
     try {
       look();
       return true;
     } catch (const Error& error) {
       if (!tells_of_damage(error)) throw;
-      fault(where, error.what(), restore_all);
+      fault(where, error.what(), remedy);
       return false;
     }
   }
 
   void check_keys() {
-    guarded("authority.pem, authority.key", [&] {
+    guarded("authority.pem, authority.key", put_keys_back, [&] {
       const net::Identity authority = home_.authority();
       refuse_pair_of_strangers(authority, authority);
     });
-    guarded("server.pem, server.key",
+    guarded("server.pem, server.key", put_keys_back,
             [&] { refuse_pair_of_strangers(home_.server_identity(), home_.authority()); });
-    guarded("signing.key", [&] { key_ = home_.signing_key().public_key(); });
+    guarded("signing.key", put_keys_back, [&] { key_ = home_.signing_key().public_key(); });
   }
 
   /// Whether it has no fault.
   bool check_ledger() {
     const std::size_t before = report_.findings.size();
     const std::string where = home_.ledger_path().filename().string();
-    guarded(where, [&] {
+    guarded(where, restore_all, [&] {
       const Ledger ledger = Ledger::snapshot(home_.ledger_path());
       for (const std::string& sentence : ledger.faults()) fault(where, sentence, restore_all);
       report_.records = check_records(ledger, key_, report_.findings);
@@ -108,7 +112,7 @@ class HomeCheck {
     return path.lexically_relative(home_.folder()).string();
   }
 
-  bool check_file(const std::filesystem::path& path, const Digest& hash, const std::string& what,
+  bool check_file(const std::filesystem::path& path, const Digest& hash, Kind kind, const std::string& what,
                   const std::string& remedy) {
     ++report_.files;
     try {
@@ -117,13 +121,12 @@ class HomeCheck {
         if (watch_) watch_(piece.size());
       });
       if (found == hash) return true;
-      fault(relative(path), "does not hash to its name; it should hold " + what, remedy);
+      report_.findings.push_back(
+          {kind, relative(path), "does not hash to its name; it should hold " + what, remedy});
     } catch (const Error& error) {
       const bool missing = error.code() == ErrorCode::not_found;
-      fault(relative(path),
-            (missing ? "is missing" : std::string("cannot be read (") + error.what() + ")") +
-                "; it should hold " + what,
-            remedy);
+      const std::string state = missing ? "is missing" : std::string("cannot be read (") + error.what() + ")";
+      report_.findings.push_back({kind, relative(path), state + "; it should hold " + what, remedy});
     }
     return false;
   }
@@ -133,11 +136,13 @@ class HomeCheck {
     std::vector<std::function<bool(const NeededFiles&)>> missed;  // whether each is needed
     for (const auto& needed : needed_.blobs) {
       const auto& [hash, blob] = needed;
-      if (!check_file(home_.blobs_path() / hash.hex(), hash, blob.what, remedy_of(hash, blob)))
+      const Kind kind = blob.at_start ? Kind::fault : Kind::loss;
+      if (!check_file(home_.blobs_path() / hash.hex(), hash, kind, blob.what, remedy_of(hash, blob)))
         missed.emplace_back([&needed](const NeededFiles& now) { return now.blobs.contains(needed.first); });
     }
     for (const NeededUpdate& update : needed_.updates) {
       if (!check_file(home_.spool_path() / update.path, update.hash,
+                      update.is_committed ? Kind::loss : Kind::fault,
                       "the acknowledged update of the device " + update.device, remedy_of(update)))
         missed.emplace_back([&update](const NeededFiles& now) { return now.holds(update); });
     }
@@ -159,9 +164,9 @@ class HomeCheck {
 
 }  // namespace
 
-bool HomeReport::has_faults() const {
+bool HomeReport::has(Kind kind) const {
   return std::any_of(findings.begin(), findings.end(),
-                     [](const Finding& finding) { return finding.kind == Kind::fault; });
+                     [kind](const Finding& finding) { return finding.kind == kind; });
 }
 
 HomeReport check_home(const ServerHome& home, Leftovers treatment, const Watch& watch) {

@@ -15,7 +15,11 @@ struct HomeReport {
   std::uint64_t bytes = 0;  ///< What they held.
   Findings findings;
 
-  bool has_faults() const;
+  bool has_faults() const { return has(Finding::Kind::fault); }
+  bool has_losses() const { return has(Finding::Kind::loss); }
+
+ private:
+  bool has(Finding::Kind kind) const;
 };
 
 /// Looks at everything in a home that has to be whole: keys and certificates, the ledger's database, its

@@ -1,7 +1,9 @@
 #include "server/care/home_copy.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 #include <system_error>
 
 #include "common/base/error.h"
@@ -35,6 +37,12 @@ void refuse_if_taken(const fs::path& target) {
               target.string() + " is there already; it was left as it was. Name a folder that is not there");
 }
 
+/// Of a report that has one.
+const Finding& first_fault(const HomeReport& report) {
+  return *std::find_if(report.findings.begin(), report.findings.end(),
+                       [](const Finding& finding) { return finding.kind == Finding::Kind::fault; });
+}
+
 class HomeCopy {
  public:
   HomeCopy(const ServerHome& home, const fs::path& target, const Watch& watch)
@@ -65,16 +73,17 @@ class HomeCopy {
     for (const char* const folder : {"blobs", "spool"}) make_private_folder(part_ / folder);
   }
 
-  /// Throws Error(not_found) where it is gone, and invalid_data where it is not what its name says.
-  void copy_file(const fs::path& from, const fs::path& to, const Digest* hash) const {
+  /// False, and nothing is copied, where it is not what its name says. Throws Error(not_found) where it is
+  /// gone.
+  bool copy_file(const fs::path& from, const fs::path& to, const Digest* hash) const {
     FileDraft draft(to, FileMode::secret);
     const Digest found = for_each_piece(from, [&](ByteView piece) {
       draft.write(piece);
       if (watch_) watch_(piece.size());
     });
-    if (hash != nullptr && found != *hash)
-      refuse_damage(from.string(), "does not hash to its name", home_.folder());
+    if (hash != nullptr && found != *hash) return false;
     draft.commit();
+    return true;
   }
 
   void copy_fixed_files() const {
@@ -100,44 +109,53 @@ class HomeCopy {
                 "devices send");
   }
 
-  /// Whether all of them were there.
+  /// A file that the ledger refers to, and what it is.
+  struct NeededFile {
+    fs::path original;
+    fs::path copied;
+    const Digest& hash;
+    std::string what;
+    bool is_vital;  ///< The server, or a round, waits for it.
+  };
+
+  /// False where it is not needed any more: there is then a newer ledger, which says so. What is lost and not
+  /// vital is left out; the check of the copy tells of it.
+  bool copy_needed(const NeededFile& file, const std::function<bool(const NeededFiles&)>& is_needed) const {
+    if (fs::exists(file.copied)) return true;
+    std::string fault = "does not hash to its name, ";
+    try {
+      if (copy_file(file.original, file.copied, &file.hash)) return true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;
+      if (!is_needed(needed_files(Ledger::snapshot(home_.ledger_path())))) return false;
+      fault = "is missing, ";
+    }
+    if (file.is_vital) refuse_damage(file.original.string(), fault + file.what, home_.folder());
+    return true;
+  }
+
+  /// Whether all of them are needed still.
   bool copy_updates() const {
     for (const NeededUpdate& update : needed_.updates) {
-      const fs::path copied = part_ / "spool" / update.path;
-      const fs::path original = home_.spool_path() / update.path;
-      if (fs::exists(copied)) continue;
-      make_private_folder(copied.parent_path());
-      try {
-        copy_file(original, copied, &update.hash);
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::not_found) throw;
-        if (needed_now().holds(update)) refuse_damage(original.string(), "is missing", home_.folder());
-        return false;
-      }
+      const NeededFile file{home_.spool_path() / update.path, part_ / "spool" / update.path, update.hash,
+                            "an acknowledged update", !update.is_committed};
+      make_private_folder(file.copied.parent_path());
+      if (!copy_needed(file, [&](const NeededFiles& now) { return now.holds(update); })) return false;
     }
     return true;
   }
 
-  /// Whether all of them were there. They are never changed, so that what was copied once is right.
+  /// Whether all of them are needed still. They are never changed, so that what was copied once is right.
   bool copy_blobs() const {
-    for (const auto& [hash, blob] : needed_.blobs) {
-      const fs::path original = home_.blobs_path() / hash.hex();
-      const fs::path copied = part_ / "blobs" / hash.hex();
-      if (fs::exists(copied)) continue;
-      try {
-        copy_file(original, copied, &hash);
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::not_found) throw;
-        if (needed_now().blobs.contains(hash))
-          refuse_damage(original.string(), "is missing, " + blob.what, home_.folder());
-        return false;
-      }
+    for (const auto& needed : needed_.blobs) {
+      const auto& [hash, blob] = needed;
+      const NeededFile file{home_.blobs_path() / hash.hex(), part_ / "blobs" / hash.hex(), hash, blob.what,
+                            blob.at_start};
+      const auto is_needed = [&needed](const NeededFiles& now) { return now.blobs.contains(needed.first); };
+      if (!copy_needed(file, is_needed)) return false;
     }
     return true;
   }
-
-  /// What the home needs by now.
-  NeededFiles needed_now() const { return needed_files(Ledger::snapshot(home_.ledger_path())); }
 
   /// Takes away what is of earlier passes and copies, and reads the rest as it lies there now.
   HomeReport check() const {
@@ -146,7 +164,7 @@ class HomeCopy {
     find_leftovers_of_locked(copy, Leftovers::remove, removed);
     HomeReport report = check_home(copy, Leftovers::ignore, watch_);
     if (!report.has_faults()) return report;
-    const Finding& first = report.findings.front();
+    const Finding& first = first_fault(report);
     fs::remove_all(part_);  // so that the next does not go on with what is wrong in it
     refuse_damage(home_.folder().string(), "was not copied: " + first.where + ": " + first.what,
                   home_.folder());
@@ -172,7 +190,7 @@ HomeReport copy_home(const ServerHome& home, const fs::path& target, const Watch
 HomeReport restore_home(const ServerHome& backup, const fs::path& target, const Watch& watch) {
   const HomeReport report = check_home(backup, Leftovers::ignore, watch);
   if (report.has_faults()) {
-    const Finding& first = report.findings.front();
+    const Finding& first = first_fault(report);
     refuse_damage("the backup " + backup.folder().string(), "has faults, " + first.where + ": " + first.what,
                   backup.folder());
   }

@@ -15,9 +15,10 @@ namespace fl::server {
 /// it was found to hold is returned. One that is interrupted or fails leaves TARGET.part, and the next goes
 /// on with the blobs that are there. Blocks; reads twice bytes_to_check(home), of which `watch` is told.
 ///
-/// Throws Error: already_exists; invalid_data naming a file of the home that is lost or damaged;
-/// failed_precondition where another process makes the same copy; unavailable where rounds are closed and
-/// versions pruned faster than they can be read; resource_exhausted where the disk is full.
+/// What was lost or damaged before and nothing waits for (Finding::Kind::loss) is left out, and is in the
+/// report. Throws Error: already_exists; invalid_data naming a file of the home that is needed and lost or
+/// damaged; failed_precondition where another process makes the same copy; unavailable where rounds are
+/// closed and versions pruned faster than they can be read; resource_exhausted where the disk is full.
 HomeReport copy_home(const ServerHome& home, const std::filesystem::path& target, const Watch& watch);
 
 /// Makes a home of a backup, that is of a home that copy_home() has made: checks the backup, copies it as

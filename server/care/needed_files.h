@@ -17,6 +17,7 @@ struct NeededBlob {
   std::string what;         ///< "the weights of version 3 of 'har'"; the newest where there are several.
   bool at_start = false;    ///< Without it the server does not start.
   bool on_devices = false;  ///< Devices hold it too.
+  bool spare = false;       ///< Without it devices fetch the whole weights.
 };
 
 /// An update that was acknowledged and is in no version yet, or that is kept to be replayed.
@@ -34,7 +35,7 @@ struct NeededUpdate {
 struct NeededFiles {
   std::map<Digest, NeededBlob> blobs;
   std::vector<NeededUpdate> updates;
-  /// Those whose updates are needed, by task.
+  /// Those whose updates are needed, by task, as the spool numbers them.
   std::map<std::string, std::set<std::uint64_t>> rounds;
 
   bool holds(const NeededUpdate& update) const;

@@ -13,6 +13,9 @@ namespace {
 constexpr const char* restore_all =
     "fl-server cannot mend this: stop the server and restore the home from a backup";
 
+constexpr const char* put_signing_key_back =
+    "put back signing.key from a backup; where it is right, stop the server and restore the home from one";
+
 /// The versions and rounds of one task, in their order.
 class TaskCheck {
  public:
@@ -55,8 +58,8 @@ class TaskCheck {
     return "version " + std::to_string(version) + " of '" + task_.name + "'";
   }
 
-  void fault(const std::string& where, const std::string& what) {
-    findings_.push_back({Finding::Kind::fault, where, what, restore_all});
+  void fault(const std::string& where, const std::string& what, const char* remedy = restore_all) {
+    findings_.push_back({Finding::Kind::fault, where, what, remedy});
   }
 
   void check_number(const VersionRecord& version) {
@@ -80,7 +83,8 @@ class TaskCheck {
         fault(title(version.version), std::string("has a signed manifest that names another ") + part);
       }
     } catch (const Error& error) {
-      fault(title(version.version), std::string("has a manifest that does not verify: ") + error.what());
+      fault(title(version.version), std::string("has a manifest that does not verify: ") + error.what(),
+            put_signing_key_back);
     }
   }
 

@@ -7,8 +7,11 @@ namespace fl::server {
 
 CertificateOffice::Enrolment CertificateOffice::enrol(ByteView token, ByteView request,
                                                       const std::string& name) {
-  const std::string device = "d" + to_hex(secret_bytes(8));
   const Timestamp now = clock_.now();
+  const Digest secret = sha256(token);
+  const TokenOutcome outcome = ledger_.token_outcome(secret, now);
+  if (outcome != TokenOutcome::accepted) return {outcome, "", {}};  // nothing is signed for who has no token
+  const std::string device = "d" + to_hex(secret_bytes(8));
   const net::Certificate certificate = net::issue_device(authority_, request, device, {now, lifetime_});
   DeviceRecord record;
   record.id = device;
@@ -17,7 +20,7 @@ CertificateOffice::Enrolment CertificateOffice::enrol(ByteView token, ByteView r
   record.enrolled = now;
   record.certificate_expires = certificate.not_after();
   record.last_seen = now;
-  return {ledger_.enrol(sha256(token), record, now), device, certificate.to_der()};
+  return {ledger_.enrol(secret, record, now), device, certificate.to_der()};
 }
 
 Bytes CertificateOffice::renew(const std::string& device, ByteView request) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <boost/asio/steady_timer.hpp>
+#include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
 #include "common/net/connection.h"
@@ -26,6 +27,8 @@ namespace {
 constexpr std::chrono::seconds drain_time{10};
 // Devices whose rate of connecting is remembered, those that came last.
 constexpr std::size_t most_device_rates = 65'536;
+// Of the connections that are refused, so many at a time are told why.
+constexpr std::size_t most_unwelcome = 64;
 
 }  // namespace
 
@@ -59,6 +62,7 @@ struct Fleet::State : std::enable_shared_from_this<Fleet::State> {
   asio::steady_timer drain_timer;
   TaskDirectory tasks;
   std::map<std::string, std::shared_ptr<Session>> sessions;  // by device
+  std::size_t unwelcome = 0;  // connections that are only told why they are refused
   bool draining = false;
 };
 
@@ -89,10 +93,17 @@ asio::awaitable<void> Fleet::State::serve_device(std::unique_ptr<net::Connection
   const auto self = shared_from_this();
   const std::string device = connection->peer_certificate().value().common_name();
   const std::optional<Objection> objection = objection_to(device);
+  if (objection && unwelcome >= most_unwelcome) {
+    refusals.note(Stage::session, objection->reason, device,
+                  fmt::format("device={} address={}: closed at once: {}", device, connection->peer_address(),
+                              objection->sentence));
+    co_return;
+  }
   const auto session =
       std::make_shared<Session>(Session::Parts{parts.context, tasks, parts.spool, certificates, slots,
                                                parts.workers, parts.clock, parts.log, refusals},
                                 std::move(connection), device, objection);
+  unwelcome += objection ? 1 : 0;
   if (!objection) {
     // A device that comes back before its old connection was noticed to be dead takes its place.
     if (const auto old = sessions.find(device); old != sessions.end()) old->second->close();
@@ -100,6 +111,7 @@ asio::awaitable<void> Fleet::State::serve_device(std::unique_ptr<net::Connection
   }
   if (draining) session->close_when_idle();
   co_await session->run();
+  unwelcome -= objection ? 1 : 0;
   const auto found = sessions.find(device);
   if (found != sessions.end() && found->second == session) sessions.erase(found);
 }

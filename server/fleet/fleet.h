@@ -6,10 +6,10 @@
 #include <string>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 
 #include "common/base/clock.h"
+#include "server/fleet/workers.h"
 #include "server/home/server_home.h"
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
@@ -22,13 +22,13 @@ namespace fl::server {
 /// The devices' side of the server: listens, enrols, renews certificates, runs every task's rounds.
 ///
 /// Refers to what it is given, which outlives it. Everything happens on the one thread that runs `context`,
-/// but for syncing, checking, folding and averaging of updates, which happen on `workers`.
+/// but for moving, syncing, checking, folding and averaging of updates and versions, on `workers`.
 class Fleet {
  public:
   struct Parts {
     /// Must outlive `context`, whose handlers may still hold what refers to it; the fleet joins it at its
     /// end.
-    boost::asio::thread_pool& workers;
+    Workers& workers;
     boost::asio::io_context& context;
     const ServerHome& home;
     Ledger& ledger;

@@ -39,6 +39,13 @@ auto plan_field(FlatBufferBuilder& builder, const TrainingPlan& plan) {
   return field.Finish();
 }
 
+auto difference_field(FlatBufferBuilder& builder, const Difference& difference) {
+  const auto base = wire::field_of(builder, difference.base.bytes);
+  const auto hash = wire::field_of(builder, difference.hash.bytes);
+  return wire::CreateDifference(builder, base, hash, difference.bytes,
+                                static_cast<wire::Encoding>(difference.encoding), difference.encoded);
+}
+
 }  // namespace
 
 MessageBuffer welcome_message(std::uint16_t version, const std::vector<std::string>& features,
@@ -74,12 +81,14 @@ MessageBuffer refusal_message(wire::RefusalCode code, std::string_view sentence,
   });
 }
 
-MessageBuffer version_message(const VersionRecord& version) {
+MessageBuffer version_message(const VersionRecord& version, bool with_difference) {
   return wire::make_message<wire::VersionNotice>([&](FlatBufferBuilder& builder) {
     const auto task = text(builder, version.task);
     const auto manifest = wire::field_of(builder, as_bytes(version.manifest.text));
     const auto signature = wire::field_of(builder, version.manifest.signature);
-    return wire::CreateVersionNotice(builder, task, version.version, manifest, signature);
+    flatbuffers::Offset<wire::Difference> difference;
+    if (with_difference && version.difference) difference = difference_field(builder, *version.difference);
+    return wire::CreateVersionNotice(builder, task, version.version, manifest, signature, difference);
   });
 }
 
@@ -93,9 +102,11 @@ MessageBuffer offer_message(std::string_view task, const Work& work) {
   return wire::make_message<wire::WorkOffer>([&](FlatBufferBuilder& builder) {
     const auto name = text(builder, task);
     const auto plan = plan_field(builder, work.plan);
+    const auto control = work.control ? wire::field_of(builder, work.control->bytes) : 0;
     return wire::CreateWorkOffer(builder, name, work.round, work.version, plan, work.seed, work.max_examples,
                                  work.max_delta, static_cast<std::uint32_t>(work.time_left.count()),
-                                 static_cast<wire::Encoding>(work.encoding));
+                                 static_cast<wire::Encoding>(work.encoding), work.max_staleness,
+                                 work.control_elements, control, work.max_control);
   });
 }
 
@@ -121,9 +132,9 @@ MessageBuffer evaluation_reply_message(const Verdict& verdict) {
   });
 }
 
-MessageBuffer go_message(std::uint64_t offset) {
+MessageBuffer go_message(std::uint64_t offset, bool compress) {
   return wire::make_message<wire::UpdateGo>(
-      [&](FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, offset); });
+      [&](FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, offset, compress); });
 }
 
 MessageBuffer reply_message(const Verdict& verdict) {
@@ -154,11 +165,10 @@ MessageBuffer renewed_message(ByteView certificate) {
 
 std::string readable(std::string_view sentence) {
   constexpr std::size_t longest = 256;
-  std::string text(sentence.substr(0, longest));
-  const bool is_text = is_utf8(text);
+  std::string text = without_controls(sentence.substr(0, longest));
+  if (is_utf8(text)) return text;
   for (char& byte : text) {
-    if (is_control(byte)) byte = ' ';
-    if (!is_text && static_cast<unsigned char>(byte) >= 0x80) byte = '?';
+    if (static_cast<unsigned char>(byte) >= 0x80) byte = '?';
   }
   return text;
 }

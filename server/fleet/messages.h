@@ -21,13 +21,14 @@ MessageBuffer welcome_message(std::uint16_t version, const std::vector<std::stri
 MessageBuffer task_message(std::string_view task);
 MessageBuffer keep_alive_message();
 MessageBuffer refusal_message(wire::RefusalCode code, std::string_view sentence, bool closes);
-MessageBuffer version_message(const VersionRecord& version);
+/// Without the difference for a device that does not know what that is.
+MessageBuffer version_message(const VersionRecord& version, bool with_difference);
 MessageBuffer subscribed_message(std::string_view task, std::uint64_t version);
 MessageBuffer offer_message(std::string_view task, const Work& work);
 MessageBuffer later_message(std::string_view task, const Later& later);
 MessageBuffer evaluation_offer_message(std::string_view task, const EvaluationWork& work);
 MessageBuffer evaluation_reply_message(const Verdict& verdict);
-MessageBuffer go_message(std::uint64_t offset);
+MessageBuffer go_message(std::uint64_t offset, bool compress);
 MessageBuffer reply_message(const Verdict& verdict);
 MessageBuffer transfer_message(std::uint64_t length, std::uint64_t offset);
 MessageBuffer enrolled_message(std::string_view device, ByteView certificate, ByteView signing_key);

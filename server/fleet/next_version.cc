@@ -17,6 +17,7 @@ namespace {
 /// What is in memory at a time. The vectors of a state lie on the disk by such pieces, so that another number
 /// would not read what was written with this one.
 constexpr std::size_t piece_elements = std::size_t{64} << 10U;
+static_assert(piece_elements <= difference_piece && piece_elements % encoding_block == 0);
 
 /// A blob of floats, read from its start and hashed as it passes.
 class BlobReader {
@@ -97,11 +98,17 @@ class Sums {
     double total_weight;
   };
 
-  Sums(const ExactFold& fold, const RoundUpdates* updates, std::size_t folded_from)
+  Sums(const ExactFold& fold, const RoundUpdates* updates, std::size_t elements)
       : fold_(fold),
         updates_(updates),
-        folded_from_(folded_from),
+        elements_(elements),
+        folded_from_(elements - std::min(elements, fold.size())),
         combined_(updates == nullptr ? 0 : piece_elements) {}
+
+  /// Of the control variates of so many trained elements, which follow those of the model.
+  std::span<const double> controls(std::size_t first, std::size_t count) const {
+    return fold_.sum().subspan(elements_ + first, count);
+  }
 
   Piece next(std::size_t first, std::size_t count) {
     if (first >= folded_from_) {
@@ -115,6 +122,7 @@ class Sums {
  private:
   const ExactFold& fold_;
   const RoundUpdates* updates_;
+  std::size_t elements_;  ///< Of the model.
   std::size_t folded_from_;
   std::vector<double> combined_;
 };
@@ -126,36 +134,62 @@ void require_finite(std::span<const float> next, std::size_t first) {
   }
 }
 
-}  // namespace
+/// What one pass over the model makes the next version of.
+struct Making {
+  BlobStore& blobs;
+  const BaseVersion& base;
+  const Layout& layout;
+  const Strategy& strategy;
+  const ExactFold& fold;
+  const RoundUpdates* updates;
+};
 
-RoundResult make_next_version(BlobStore& blobs, const BaseVersion& base, const Layout& layout,
-                              const Strategy& strategy, const ExactFold& fold, const RoundUpdates* updates) {
-  const std::size_t trained = trained_elements(layout);
-  BlobReader weights(blobs, base.weights);
-  State state(blobs, base.state, strategy);
-  Sums sums(fold, updates, layout.size() - fold.size());
-  BlobDraft draft(blobs);
+/// Nothing where there is to be a difference and there cannot be one.
+std::optional<RoundResult> make_in_one_pass(const Making& of, const DifferencePlan& plan) {
+  const std::size_t trained = trained_elements(of.layout);
+  BlobReader weights(of.blobs, of.base.weights);
+  State state(of.blobs, of.base.state, of.strategy);
+  Sums sums(of.fold, of.updates, of.layout.size());
+  BlobDraft draft(of.blobs);
+  std::optional<DifferenceDraft> difference;
+  if (plan.encoding != Encoding::fp32 && trained > 0) difference.emplace(of.blobs, of.base.weights, plan);
   std::vector<float> before(piece_elements);
   std::vector<float> after(piece_elements);
   std::size_t count = 0;
-  for (std::size_t first = 0; first < layout.size(); first += count) {
+  for (std::size_t first = 0; first < of.layout.size(); first += count) {
     const bool moved = first < trained;  // the rest of a piece with buffers in it is the next piece
-    count = std::min(piece_elements, (moved ? trained : layout.size()) - first);
+    count = std::min(piece_elements, (moved ? trained : of.layout.size()) - first);
     const auto values = std::span(before).first(count);
     const auto next = std::span(after).first(count);
     weights.read(values);
     const auto [sum, total_weight] = sums.next(first, count);
     const std::size_t carried = moved ? count : 0;
-    next_elements(strategy, trained, first, {values, sum, total_weight, state.next(carried), next});
+    ElementRange range{values, sum, total_weight, state.next(carried), next};
+    if (of.strategy.has_controls() && moved) range.control_sum = sums.controls(first, carried);
+    next_elements(of.strategy, trained, first, range);
     require_finite(next, first);
     state.keep(carried);
+    if (difference && moved && !difference->add(values, next)) return std::nullopt;
+    if (difference && !moved) difference->add_values(next);
     draft.write(as_bytes(std::span<const float>(next)));
   }
   weights.finish();
   RoundResult result;
   result.state = state.commit();
+  if (difference) result.difference = difference->commit();
   result.weights = draft.commit();
   return result;
+}
+
+}  // namespace
+
+RoundResult make_next_version(BlobStore& blobs, const BaseVersion& base, const Layout& layout,
+                              const Strategy& strategy, const ExactFold& fold, const RoundUpdates* updates,
+                              const DifferencePlan& difference) {
+  const Making making{blobs, base, layout, strategy, fold, updates};
+  std::optional<RoundResult> result = make_in_one_pass(making, difference);
+  if (!result) result = make_in_one_pass(making, {});
+  return *std::move(result);
 }
 
 }  // namespace fl::server

@@ -1,7 +1,6 @@
 #include "server/fleet/round_fold.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -11,7 +10,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/base/error.h"
-#include "common/model/finite.h"
 
 namespace fl::server {
 
@@ -19,32 +17,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t piece_elements = std::size_t{256} << 10U;
 // Of each update at a time: with eight of them, and the sum, 320 KiB, which a core's own cache holds.
 constexpr std::size_t tile_elements = std::size_t{8} << 10U;
 
-UpdateFault fault_at(std::size_t index, float value, float bound) {
-  const std::string where = "element " + std::to_string(index) + " of the delta is " + std::to_string(value);
-  if (!(std::abs(value) <= std::numeric_limits<float>::max())) {
-    return {wire::Outcome::not_finite, where + ", every element must be finite"};
-  }
-  return {wire::Outcome::delta_too_large,
-          where + ", the plan allows magnitudes up to " + std::to_string(bound)};
-}
-
 }  // namespace
-
-std::optional<UpdateFault> check_update(const UpdateFile& delta, float bound) {
-  std::vector<float> piece(piece_elements);
-  for (std::size_t first = 0; first < delta.elements(); first += piece.size()) {
-    const auto values = std::span(piece).first(std::min(piece.size(), delta.elements() - first));
-    delta.read(first, values);
-    if (const std::optional<std::size_t> index = first_outside(values, bound)) {
-      return fault_at(first + *index, values[*index], bound);
-    }
-  }
-  return std::nullopt;
-}
 
 /// With the weight it counts for, as long as a pass takes.
 struct RoundFold::OpenUpdate {

@@ -8,7 +8,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -17,21 +16,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/digest.h"
-#include "protocol/message.h"
 #include "server/fleet/update_file.h"
 #include "server/strategy/exact_fold.h"
 
 namespace fl::server {
-
-/// Why the content of a delta is refused.
-struct UpdateFault {
-  wire::Outcome outcome;
-  std::string sentence;
-};
-
-/// Reads a spooled delta in pieces and looks for what must not be counted: NaN, infinity, elements over
-/// `bound`.
-std::optional<UpdateFault> check_update(const UpdateFile& delta, float bound);
 
 /// An update that counts, in the spool.
 struct SpooledUpdate {

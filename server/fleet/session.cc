@@ -33,7 +33,7 @@ constexpr std::size_t messages_a_minute = 6000;
 constexpr std::chrono::milliseconds pace{50};
 
 /// What this server can do beyond the protocol's version 1.
-constexpr std::array our_features{wire::evaluation_feature};
+constexpr std::array our_features{wire::evaluation_feature, wire::differences_feature, wire::zstd_feature};
 
 /// Marks a session as busy while it handles one message.
 class Busy {
@@ -137,7 +137,12 @@ asio::awaitable<void> Session::greet() {
                                               std::to_string(limits::protocol_version_max));
   }
   const std::vector<std::string> features = wire::negotiated_features(hello->features(), our_features);
-  evaluates_ = std::find(features.begin(), features.end(), wire::evaluation_feature) != features.end();
+  const auto has = [&features](std::string_view feature) {
+    return std::find(features.begin(), features.end(), feature) != features.end();
+  };
+  evaluates_ = has(wire::evaluation_feature);
+  takes_differences_ = has(wire::differences_feature);
+  compresses_ = has(wire::zstd_feature);
   connection_->set_limits(limits::message_bytes, 0);
   parts_.log->info(fmt::format("device={} address={}: connected", device_, connection_->peer_address()));
   greeted_ = true;
@@ -216,7 +221,7 @@ asio::awaitable<void> Session::on(const wire::Subscribe& message) {
   subscribed_.insert(name);
   task->subscribe(device_, *this);
   const VersionRecord& latest = task->latest();
-  MessageBuffer answer = message.held_version() < latest.version ? version_message(latest)
+  MessageBuffer answer = message.held_version() < latest.version ? version_message(latest, takes_differences_)
                                                                  : subscribed_message(name, latest.version);
   co_await write(std::move(answer));
 }
@@ -307,7 +312,7 @@ void Session::evaluation_offered(const std::string& task, const EvaluationWork& 
 }
 
 void Session::version_published(const VersionRecord& version) {
-  send(version_message(version));
+  send(version_message(version, takes_differences_));
 }
 
 }  // namespace fl::server

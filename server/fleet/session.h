@@ -9,7 +9,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <spdlog/logger.h>
 
 #include "common/net/connection.h"
@@ -20,6 +19,7 @@
 #include "server/fleet/task_directory.h"
 #include "server/fleet/task_runner.h"
 #include "server/fleet/transfer_slots.h"
+#include "server/fleet/workers.h"
 
 namespace fl::server {
 
@@ -39,7 +39,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
     UpdateSpool& spool;
     CertificateOffice& certificates;
     TransferSlots& slots;
-    boost::asio::thread_pool& workers;
+    Workers& workers;
     const Clock& clock;
     std::shared_ptr<spdlog::logger> log;
     Refusals& refusals;
@@ -89,11 +89,21 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   boost::asio::awaitable<Verdict> receive_update(TaskRunner& runner, const Announcement& update);
   /// Takes all the bytes that were announced; why they could not be kept, empty where they were.
   boost::asio::awaitable<std::string> receive_bytes(TaskRunner& runner, const Announcement& update,
+                                                    UpdateCheck& check,
                                                     std::optional<IncomingUpdate>& incoming);
   /// `wanted` says of every chunk whether the update may still count.
   boost::asio::awaitable<std::string> receive_chunks(IncomingUpdate& incoming,
                                                      const std::function<bool()>& wanted,
-                                                     TaskMetrics& metrics, Transfer kind);
+                                                     TaskMetrics& metrics, Transfer kind, bool compressed);
+  /// Why the chunk could not be kept; empty where it was.
+  boost::asio::awaitable<std::string> append(IncomingUpdate& incoming, ByteView chunk);
+  /// Throws Error(timeout) where a transfer that has moved so many bytes holds others up.
+  void make_way(std::uint64_t moved, const Stopwatch& since) const;
+  struct OwnedPart {
+    std::shared_ptr<TaskRunner> owner;  ///< Null: there is no such part.
+    Part part;
+  };
+  OwnedPart find_part(ByteView hash) const;
   Awaitable send_part(const Part& part, std::uint64_t offset, TaskMetrics& metrics);
   Awaitable write(MessageBuffer message);
   /// Says no to a message; the conversation goes on.
@@ -118,6 +128,8 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   std::size_t sends_in_flight_ = 0;
   bool greeted_ = false;
   bool evaluates_ = false;
+  bool takes_differences_ = false;
+  bool compresses_ = false;
   std::optional<Timestamp> renewed_;
   bool closed_ = false;
   bool busy_ = false;

@@ -30,12 +30,15 @@ asio::awaitable<void> Session::on(const wire::EvaluationReport& message) {
 
 void Session::tell_operator(const TaskRunner& runner, const Report& report, const Verdict& verdict) {
   const std::string outcome = wire::EnumNameOutcome(verdict.outcome);
-  if (verdict.outcome == wire::Outcome::accepted || verdict.outcome == wire::Outcome::already_accepted) {
+  if (verdict.outcome == wire::Outcome::accepted) {
     runner.metrics().evaluation_report(outcome);
-    parts_.log->info(fmt::format("task={} evaluation={} device={}: report on version {} {}, {} examples",
-                                 runner.name(), report.evaluation, device_, report.version,
-                                 verdict.outcome == wire::Outcome::accepted ? "accepted" : "accepted before",
-                                 report.record.examples));
+    parts_.log->info(
+        fmt::format("task={} evaluation={} device={}: report on version {} accepted, {} examples",
+                    runner.name(), report.evaluation, device_, report.version, report.record.examples));
+  } else if (verdict.outcome == wire::Outcome::already_accepted) {
+    runner.metrics().evaluation_report(outcome);
+    parts_.refusals.log(device_, fmt::format("task={} evaluation={} device={}: report accepted before",
+                                             runner.name(), report.evaluation, device_));
   } else {
     runner.metrics().evaluation_report("refused", outcome);
     parts_.refusals.log(device_,

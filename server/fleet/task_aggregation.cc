@@ -1,5 +1,6 @@
 // The half of a task's runner that makes the next version: folding, the strategy, publishing.
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/redirect_error.hpp>
@@ -7,6 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
+#include "common/base/random.h"
 #include "common/net/run_on.h"
 #include "server/fleet/task_runner.h"
 
@@ -18,6 +20,8 @@ namespace {
 
 // Until a round whose updates cannot be read is given up, where the disk does not say that they are lost.
 constexpr int most_fold_tries = 12;
+// Of a round's seed: what versions are rounded by.
+constexpr std::uint64_t rounding_part = 0x646F776E6C6F6164;  // "download"
 // Of the workers, for one pass over the updates of a task.
 constexpr std::size_t fold_threads = 2;
 
@@ -27,22 +31,34 @@ float TaskRunner::largest_delta() const {
   return largest_decoded(task_.plan.round.encoding, static_cast<float>(task_.plan.round.max_delta));
 }
 
+float TaskRunner::largest_control() const {
+  return largest_decoded(task_.plan.round.encoding, static_cast<float>(task_.plan.round.max_control()));
+}
+
+std::size_t TaskRunner::control_elements() const {
+  return strategy_->has_controls() ? trained_elements(task_.layout) : 0;
+}
+
+float TaskRunner::largest_element() const {
+  return strategy_->has_controls() ? std::max(largest_delta(), largest_control()) : largest_delta();
+}
+
 double TaskRunner::quantum() const {
   const RoundPlan& plan = task_.plan.round;
-  return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), largest_delta());
+  return fold_quantum(plan.goal, strategy_->weight(plan.max_examples), largest_element());
 }
 
 std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
   const std::size_t first = strategy_->rule() == nullptr ? 0 : trained_elements(task_.layout);
-  return std::make_shared<RoundFold>(parts_.workers, fold_threads,
-                                     ExactFold(task_.layout.size() - first, quantum_, largest_delta()), first,
+  return std::make_shared<RoundFold>(parts_.workers.models, fold_threads,
+                                     ExactFold(update_elements() - first, quantum_, largest_element()), first,
                                      [&metrics = metrics_](Seconds time) { metrics.fold_pass_took(time); });
 }
 
 SpooledUpdate TaskRunner::spooled(const ParticipantRecord& record) const {
-  return {parts_.spool.path(task_.name, round_->number(), record.device, record.update_hash),
+  return {parts_.spool.path(task_.name, spool_round(round_->number()), record.device, record.update_hash),
           record.encoding,
-          strategy_->weight(record.examples),
+          strategy_->stale_weight(record.examples, record.staleness),
           {}};
 }
 
@@ -110,28 +126,47 @@ asio::awaitable<VersionRecord> TaskRunner::make_version(const ExactFold& sum) {
   std::vector<RoundUpdate> updates;
   if (strategy_->rule() != nullptr) updates = accepted_updates();
   auto average = [this, &sum, base = BaseVersion{latest_.weights_hash, latest_.state_hash},
-                  given = std::move(updates)]() mutable { return next_version(sum, base, std::move(given)); };
-  const RoundResult next = co_await net::run_on(parts_.workers.get_executor(), std::move(average));
+                  given = std::move(updates), difference = difference_plan(),
+                  kept = updates_to_keep()]() mutable {
+    parts_.spool.sync(kept);
+    return next_version(sum, base, std::move(given), difference);
+  };
+  const RoundResult next = co_await net::run_on(parts_.workers.models.get_executor(), std::move(average));
   co_return parts_.registry.commit_round(task_.name, round_->number(), next, parts_.clock.now(), endings());
 }
 
+std::set<std::filesystem::path> TaskRunner::updates_to_keep() const {
+  const RoundPlan& plan = task_.plan.round;
+  const bool are_synced = plan.durability == Durability::fsync;
+  return are_synced || plan.keep_updates == KeepCount{0} ? std::set<std::filesystem::path>()
+                                                         : accepted_files(round_->number());
+}
+
 RoundResult TaskRunner::next_version(const ExactFold& sum, const BaseVersion& base,
-                                     std::vector<RoundUpdate> updates) const {
+                                     std::vector<RoundUpdate> updates,
+                                     const DifferencePlan& difference) const {
   const AggregationRule* const rule = strategy_->rule();
-  if (rule == nullptr) return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum);
+  if (rule == nullptr)
+    return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, nullptr, difference);
   const RoundUpdates surveyed(
-      parts_.workers, *rule, std::move(updates),
+      parts_.workers.models, *rule, std::move(updates),
       {task_.layout.size(), trained_elements(task_.layout), sum.max_delta(), fold_threads});
-  return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, &surveyed);
+  return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, &surveyed, difference);
+}
+
+DifferencePlan TaskRunner::difference_plan() const {
+  const RoundPlan& plan = task_.plan.round;
+  return {plan.download_encoding, derive_seed(derive_seed(plan.seed, round_->number()), rounding_part)};
 }
 
 std::vector<RoundUpdate> TaskRunner::accepted_updates() const {
   std::vector<RoundUpdate> updates;
   for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
     if (device.state != ParticipantState::accepted) continue;
-    updates.push_back({device.device,
-                       parts_.spool.path(task_.name, round_->number(), device.device, device.update_hash),
-                       device.encoding, facts_of(device)});
+    updates.push_back(
+        {device.device,
+         parts_.spool.path(task_.name, spool_round(round_->number()), device.device, device.update_hash),
+         device.encoding, facts_of(device)});
   }
   return updates;
 }
@@ -156,7 +191,7 @@ void TaskRunner::publish(const VersionRecord& version) {
   metrics_.round_ended(true, parts_.clock.now() - round_began_);
   parts_.log->info(fmt::format("task={} round={}: committed as version {} with {} updates", task_.name,
                                number, version.version, round_->accepted()));
-  open_round(number + 1);
+  open_round(number + 1, round_->given());
   evaluation_->version_published(version.version);
   prune(false);
   for (const auto& [device, listener] : listeners_) listener->version_published(version);
@@ -164,6 +199,7 @@ void TaskRunner::publish(const VersionRecord& version) {
 
 void TaskRunner::clear_spool(std::uint64_t round) {
   try {
+    if (task_.plan.round.asynchronous()) return prune_updates();  // the folder is other rounds' too
     parts_.spool.remove_round(task_.name, round);
   } catch (const Error& error) {
     parts_.log->warn(fmt::format("task={} round={}: its updates could not be removed: {}", task_.name, round,

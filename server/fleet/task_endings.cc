@@ -37,6 +37,7 @@ void TaskRunner::account_for_devices(bool committed) {
   std::map<ParticipantState, std::size_t> counts;
   try {
     for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round_->number())) {
+      if (device.state == ParticipantState::selected) continue;  // of an asynchronous task: still at work
       ++counts[device.state];
       const bool took_part = committed && device.state == ParticipantState::accepted;
       if (took_part && remembers_devices()) took_part_[device.device] = device.at;

@@ -42,6 +42,15 @@ Verdict fault_of(const EvaluatorRecord& report) {
   return {Outcome::accepted, ""};
 }
 
+/// In the means a device counts for as many examples as it may in a round, so that none decides them alone.
+void bound_weight(EvaluatorRecord& report, std::uint64_t most_examples) {
+  if (report.examples <= most_examples) return;
+  const double share = static_cast<double>(most_examples) / static_cast<double>(report.examples);
+  report.examples = most_examples;
+  report.loss_sum *= share;
+  if (report.correct) report.correct = std::min(*report.correct * share, static_cast<double>(most_examples));
+}
+
 TaskEvaluated figures_of(const EvaluationRecord& ended) {
   TaskEvaluated figures;
   figures.version = ended.version;
@@ -260,6 +269,7 @@ Verdict TaskEvaluation::judge(const Report& report) const {
     case Admission::not_selected:
       return {Outcome::not_selected, "the device was not chosen for the evaluation"};
     case Admission::admitted:
+    case Admission::deferred:
       break;
   }
   if (report.version == evaluation_->version()) return {Outcome::accepted, ""};
@@ -274,6 +284,7 @@ Verdict TaskEvaluation::take(Report report) {
     refuse(device, fault.sentence);
     return fault;
   }
+  bound_weight(report.record, parts_.task.plan.round.max_examples);
   report.record.state = EvaluatorState::reported;
   report.record.at = parts_.clock.now();
   const bool recorded = guarded([&] {

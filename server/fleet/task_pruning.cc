@@ -22,23 +22,29 @@ void TaskRunner::prune(bool is_start) {
 }
 
 void TaskRunner::prune_updates() {
-  const std::vector<std::uint64_t> kept =
-      parts_.ledger.committed_rounds(task_.name, task_.plan.round.keep_updates);
-  std::set<std::uint64_t> rounds(kept.begin(), kept.end());
-  rounds.insert(round_->number());
+  const RoundPlan& plan = task_.plan.round;
+  const std::vector<std::uint64_t> kept = parts_.ledger.committed_rounds(task_.name, plan.keep_updates);
+  std::set<std::uint64_t> rounds{spool_round(round_->number())};
+  for (const std::uint64_t round : kept) rounds.insert(spool_round(round));
   parts_.spool.keep_only(task_.name, rounds);
+  if (plan.asynchronous()) return prune_buffers(kept);
   if (kept.empty()) return;
-  std::set<std::filesystem::path> updates;  // of the round that was the last to be committed
-  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, kept.front())) {
-    if (device.state == ParticipantState::accepted)
-      updates.insert(parts_.spool.path(task_.name, kept.front(), device.device, device.update_hash));
+  // Of the round that was the last to be committed.
+  parts_.spool.keep_only(task_.name, kept.front(), accepted_files(kept.front()));
+}
+
+std::set<std::filesystem::path> TaskRunner::accepted_files(std::uint64_t round) const {
+  std::set<std::filesystem::path> files;
+  for (const ParticipantRecord& device : parts_.ledger.participants(task_.name, round)) {
+    if (device.state != ParticipantState::accepted) continue;
+    files.insert(parts_.spool.path(task_.name, spool_round(round), device.device, device.update_hash));
   }
-  parts_.spool.keep_only(task_.name, kept.front(), updates);
+  return files;
 }
 
 void TaskRunner::prune_versions(bool is_start) {
   const std::optional<std::uint64_t> first =
-      parts_.ledger.prune_versions(task_.name, task_.plan.round.keep_versions);
+      parts_.ledger.prune_versions(task_.name, task_.plan.round.keep_versions, task_.plan.round.keep_updates);
   if (!first && !is_start) return;
   for (const Digest& hash : parts_.ledger.unneeded_blobs(task_.name, is_start ? 0 : *first)) {
     if (parts_.blobs.contains(hash)) parts_.blobs.remove(hash);

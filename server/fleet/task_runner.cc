@@ -70,7 +70,7 @@ void TaskRunner::take_up_round() {
     if (round.state == RoundState::abandoned) history_.round_abandoned(round.closed);
   }
   if (resume_round(rounds)) return;
-  open_round(rounds.empty() ? 1 : rounds.back().round + 1);
+  open_round(rounds.empty() ? 1 : rounds.back().round + 1, open_work());
 }
 
 void TaskRunner::stop() {
@@ -80,6 +80,7 @@ void TaskRunner::stop() {
   wake_.cancel();
   settle_.cancel();
   retry_.cancel();
+  take_up_arrivals();
 }
 
 bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
@@ -96,8 +97,8 @@ bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
     }
     if (device.state == ParticipantState::accepted) accepted.insert(device.device);
   }
-  round_ = std::make_unique<Round>(
-      Round::resume(open->round, task_.plan.round, parts_.clock.now(), cohort, accepted, refused));
+  round_ = std::make_unique<Round>(Round::resume(open->round, task_.plan.round, parts_.clock.now(), cohort,
+                                                 accepted, refused, start_of_round(open_work())));
   quantum_ = open->quantum;
   round_began_ = open->opened;
   refold();
@@ -106,12 +107,20 @@ bool TaskRunner::resume_round(const std::vector<RoundRecord>& rounds) {
   return true;
 }
 
-void TaskRunner::open_round(std::uint64_t number) {
+Milliseconds TaskRunner::pause(Timestamp now) const {
+  return task_.plan.round.asynchronous() ? Milliseconds(0) : history_.pause(now);
+}
+
+void TaskRunner::open_round(std::uint64_t number, GivenWorks given) {
   const std::set<std::string> waiting = round_ ? round_->waiting() : std::set<std::string>();
+  const RoundPlan& plan = task_.plan.round;
   const Timestamp now = parts_.clock.now();
-  round_ = std::make_unique<Round>(number, task_.plan.round, now, history_.pause(now));
+  round_ = plan.asynchronous() ? std::make_unique<Round>(number, plan, now, start_of_round(std::move(given)))
+                               : std::make_unique<Round>(number, plan, now, pause(now));
   fold_.reset();
+  broken_.clear();
   schedule();
+  take_up_arrivals();
   for (const std::string& device : waiting) ask(device);
 }
 
@@ -122,8 +131,22 @@ bool TaskRunner::finished() const {
 std::optional<Part> TaskRunner::part(const Digest& hash) const {
   if (hash == task_.archive_hash)
     return Part{parts_.blobs.path(hash), task_.archive_bytes, Transfer::archive};
+  if (strategy_->has_controls() && hash == latest_.state_hash)
+    return Part{parts_.blobs.path(hash), control_elements() * sizeof(float), Transfer::weights};
+  if (latest_.difference && hash == latest_.difference->hash) return difference_part();
   if (hash != latest_.weights_hash) return std::nullopt;
   return Part{parts_.blobs.path(hash), task_.layout.size() * sizeof(float), Transfer::weights};
+}
+
+// Devices do without it where it is lost.
+std::optional<Part> TaskRunner::difference_part() const {
+  const Difference& difference = *latest_.difference;
+  const std::filesystem::path path = parts_.blobs.path(difference.hash);
+  std::error_code missing;
+  const bool whole = std::filesystem::file_size(path, missing) == difference.bytes && !missing;
+  if (!whole) return std::nullopt;
+  return Part{path, difference.bytes,
+              difference.encoding == Encoding::int8 ? Transfer::int8_weights : Transfer::fp16_weights};
 }
 
 std::string TaskRunner::state() const {
@@ -205,6 +228,8 @@ void TaskRunner::let_time_pass() {
   if (stopped_ || recovering_) return;
   round_->crowd_is({listeners_.size(), history_.round_time()});
   apply(round_->time_passed(parts_.clock.now()));
+  let_waiting_evaluate();
+  take_up_arrivals();
 }
 
 void TaskRunner::apply(const RoundActions& actions) {
@@ -256,7 +281,7 @@ void TaskRunner::act(const BeginTraining& begin) {
   record.quantum = quantum();
   record.opened = parts_.clock.now();
   record.deadline = begin.deadline;
-  parts_.spool.prepare(task_.name, record.round);
+  parts_.spool.prepare(task_.name, spool_round(record.round));
   parts_.ledger.begin_round(record, begin.cohort);
   quantum_ = record.quantum;
   round_began_ = record.opened;
@@ -277,7 +302,14 @@ void TaskRunner::act(const Offer& offer) {
   work.max_examples = task_.plan.round.max_examples;
   work.max_delta = static_cast<float>(task_.plan.round.max_delta);
   work.encoding = task_.plan.round.encoding;
-  work.time_left = round_->deadline() - parts_.clock.now();
+  const Timestamp now = parts_.clock.now();
+  work.time_left = round_->work_ends(offer.device, now) - now;
+  work.max_staleness = task_.plan.round.server_max_staleness.value_or(0);
+  if (strategy_->has_controls()) {
+    work.control = latest_.state_hash;
+    work.control_elements = control_elements();
+    work.max_control = static_cast<float>(task_.plan.round.max_control());
+  }
   found->second->work_offered(task_.name, work);
 }
 
@@ -299,11 +331,10 @@ void TaskRunner::act(const Abandon& abandon) {
   history_.round_abandoned(now);
   account_for_devices(false);
   parts_.log->warn(fmt::format("task={} round={}: abandoned, {}; the next begins in {} s at the earliest",
-                               task_.name, round_->number(), abandon.reason,
-                               history_.pause(now).count() / 1000));
+                               task_.name, round_->number(), abandon.reason, pause(now).count() / 1000));
   metrics_.round_ended(false, now - round_began_);
   clear_spool(round_->number());
-  open_round(round_->number() + 1);
+  open_round(round_->number() + 1, round_->given());
 }
 
 }  // namespace fl::server

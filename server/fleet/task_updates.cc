@@ -33,6 +33,9 @@ void make_plausible(ParticipantRecord& record, std::uint32_t most_examples) {
   record.steps = std::min(record.steps, most_steps);
 }
 
+/// So often a device may send what does not hash to what it announced, in a round.
+constexpr int most_broken = 3;
+
 /// Whether the same device would be refused for the same again, in this round.
 bool is_final(wire::Outcome outcome) {
   switch (outcome) {
@@ -51,7 +54,7 @@ bool is_final(wire::Outcome outcome) {
 }  // namespace
 
 void TaskRunner::decline(const std::string& device, std::uint64_t round, const std::string& reason) {
-  if (recovering_ || round != round_->number()) return;
+  if (recovering_ || !has_work(device, round)) return;
   if (round_->admission(device) != Admission::admitted) return;
   Announcement nothing;
   nothing.device = device;
@@ -65,7 +68,7 @@ void TaskRunner::decline(const std::string& device, std::uint64_t round, const s
 void TaskRunner::refuse(Announcement update, const std::string& reason, ParticipantState state) {
   try {
     complete(update, state, reason);
-    parts_.ledger.record_updates(task_.name, update.round, {update.record});
+    parts_.ledger.record_updates(task_.name, round_->number(), {update.record});
   } catch (const Error& error) {
     parts_.log->error(fmt::format("task={} round={} device={}: that it was refused cannot be recorded: {}",
                                   task_.name, update.round, update.device, error.what()));
@@ -76,16 +79,22 @@ void TaskRunner::refuse(Announcement update, const std::string& reason, Particip
 
 Verdict TaskRunner::announced(const Announcement& update) {
   const Verdict verdict = judge(update);
-  if (is_final(verdict.outcome)) refuse(update, verdict.sentence);
+  // Between two buffers there is none to record it in; the device is told all the same.
+  const bool is_recorded = round_->admission(update.device) == Admission::admitted;
+  if (is_final(verdict.outcome) && is_recorded) refuse(update, verdict.sentence);
   return verdict;
 }
 
 Verdict TaskRunner::judge(const Announcement& update) const {
+  if (recovering_) return {wire::Outcome::server_failure, disk_trouble};
+  Verdict its_round = task_.plan.round.asynchronous() ? judge_work(update) : judge_round(update);
+  if (its_round.outcome != wire::Outcome::accepted) return its_round;
+  return judge_what_is_said(update);
+}
+
+Verdict TaskRunner::judge_round(const Announcement& update) const {
   using wire::Outcome;
-  if (recovering_) return {Outcome::server_failure, disk_trouble};
-  if (update.round != round_->number()) {
-    return {Outcome::round_closed, "round " + std::to_string(update.round) + " is over"};
-  }
+  if (update.round != round_->number()) return judge_late(update);
   switch (round_->admission(update.device)) {
     case Admission::already_accepted:
       return {Outcome::already_accepted, "the update is in the ledger"};
@@ -94,12 +103,24 @@ Verdict TaskRunner::judge(const Announcement& update) const {
     case Admission::not_selected:
       return {Outcome::not_selected, "the device is not in the round's cohort"};
     case Admission::admitted:
+    case Admission::deferred:
       break;
   }
-  if (update.version != latest_.version) {
-    return {Outcome::stale_version, "the round trains from version " + std::to_string(latest_.version)};
+  if (update.version == latest_.version) return {Outcome::accepted, ""};
+  return {Outcome::stale_version, "the round trains from version " + std::to_string(latest_.version)};
+}
+
+Verdict TaskRunner::judge_late(const Announcement& update) const {
+  using wire::Outcome;
+  try {
+    const std::uint64_t last = update.round + task_.plan.round.server_max_staleness.value_or(0);
+    if (parts_.ledger.has_accepted(task_.name, update.round, last, update.device, update.hash)) {
+      return {Outcome::already_accepted, "the update is in the ledger"};
+    }
+  } catch (const Error&) {
+    return {Outcome::server_failure, disk_trouble};
   }
-  return judge_what_is_said(update);
+  return {Outcome::round_closed, "round " + std::to_string(update.round) + " is over"};
 }
 
 Verdict TaskRunner::judge_what_is_said(const Announcement& update) const {
@@ -113,7 +134,7 @@ Verdict TaskRunner::judge_what_is_said(const Announcement& update) const {
   if (update.record.encoding != plan.encoding && update.record.encoding != Encoding::fp32) {
     return {Outcome::wrong_encoding, "updates of this task are not encoded as " + encoding};
   }
-  const std::uint64_t length = encoded_bytes(update.record.encoding, task_.layout.size());
+  const std::uint64_t length = encoded_bytes(update.record.encoding, update_elements());
   if (update.length != length) {
     return {Outcome::wrong_length,
             "a delta of this task has " + std::to_string(length) + " bytes as " + encoding};
@@ -129,24 +150,30 @@ Verdict TaskRunner::judge_what_is_said(const Announcement& update) const {
   return {Outcome::accepted, ""};
 }
 
-asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate incoming) {
+UpdateCheck TaskRunner::check_of(Encoding encoding) const {
+  return {encoding, update_elements(), {task_.layout.size(), largest_delta(), largest_control()}};
+}
+
+asio::awaitable<Verdict> TaskRunner::take(Announcement update, IncomingUpdate incoming,
+                                          const UpdateCheck& check) {
   const auto self = shared_from_this();
-  const auto workers = parts_.workers.get_executor();
   const auto finish = [&incoming, how = task_.plan.round.durability] { return incoming.finish(how); };
-  const bool whole = co_await net::run_on(workers, finish);
-  if (!whole) co_return Verdict{wire::Outcome::wrong_hash, "the bytes do not hash to what was announced"};
+  const bool whole = co_await net::run_on(parts_.workers.transfers.get_executor(), finish);
+  if (!whole) co_return take_broken(update);
 
-  const std::filesystem::path delta = parts_.spool.path(task_.name, update.round, update.device, update.hash);
-  const auto check = [&] {
-    return check_update(UpdateFile(delta, update.record.encoding, task_.layout.size()), largest_delta());
-  };
-  const auto fault = co_await net::run_on(workers, check);
-
-  const auto arrival = std::make_shared<Arrival>(parts_.context, std::move(update), fault);
+  const auto arrival = std::make_shared<Arrival>(parts_.context, std::move(update), check.fault());
   arrivals_.push_back(arrival);
   if (arrivals_.size() == 1) asio::post(parts_.context, [self] { self->record_arrivals(); });
   co_await arrival->recorded();
   co_return arrival->verdict;
+}
+
+Verdict TaskRunner::take_broken(const Announcement& update) {
+  Verdict verdict = judge(update);
+  if (verdict.outcome != wire::Outcome::accepted) return verdict;
+  verdict = {wire::Outcome::wrong_hash, "the bytes do not hash to what was announced"};
+  if (++broken_[update.device] >= most_broken) refuse(update, verdict.sentence);
+  return verdict;
 }
 
 RoundActions TaskRunner::settle(Arrival& arrival) {
@@ -169,11 +196,13 @@ RoundActions TaskRunner::settle(Arrival& arrival) {
 
 // From the verdicts to the record nothing is awaited, so that what is judged is what is recorded.
 void TaskRunner::record_arrivals() {
-  const std::vector<std::shared_ptr<Arrival>> arrivals = std::exchange(arrivals_, {});
+  std::vector<std::shared_ptr<Arrival>> arrivals;
   const std::uint64_t round = round_->number();
   std::vector<ParticipantRecord> records;
   RoundActions actions;
-  for (const auto& arrival : arrivals) {
+  for (const auto& arrival : std::exchange(arrivals_, {})) {
+    if (put_off(arrival)) continue;
+    arrivals.push_back(arrival);
     for (RoundAction& action : settle(*arrival)) actions.push_back(std::move(action));
     if (arrival->counts) records.push_back(arrival->update.record);
   }
@@ -194,8 +223,13 @@ void TaskRunner::record_arrivals() {
 
 void TaskRunner::file(const Arrival& arrival) {
   const ParticipantRecord& record = arrival.update.record;
+  if (task_.plan.round.asynchronous() && !arrival.fault) {
+    parts_.log->info(fmt::format(
+        "task={} round={} device={}: the update of round {} counts, {} versions behind", task_.name,
+        round_->number(), arrival.update.device, arrival.update.round, record.staleness));
+  }
   if (!arrival.fault) return fold_->add(spooled(record));
-  parts_.spool.remove(task_.name, round_->number(), record.device, record.update_hash);
+  parts_.spool.remove(task_.name, spool_round(round_->number()), record.device, record.update_hash);
 }
 
 bool TaskRunner::is_let_in(const std::string& device) const {
@@ -211,6 +245,8 @@ void TaskRunner::complete(Announcement& update, ParticipantState state, const st
   update.record.at = parts_.clock.now();
   update.record.update_hash = update.hash;
   update.record.update_bytes = update.length;
+  update.record.offered = update.round;
+  if (state == ParticipantState::accepted) update.record.staleness = latest_.version - update.version;
 }
 
 }  // namespace fl::server

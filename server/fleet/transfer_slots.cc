@@ -11,6 +11,13 @@ namespace fl::server {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr Seconds grace{30};
+constexpr double slowest_rate = 65'536.0;  // bytes a second
+
+}  // namespace
+
 struct TransferSlots::Waiter {
   Waiter(const void* who, const asio::any_io_executor& executor)
       : owner(who), turn(executor, asio::steady_timer::time_point::max()) {}
@@ -30,6 +37,10 @@ asio::awaitable<std::optional<TransferSlots::Slot>> TransferSlots::acquire(const
   co_await waiter->turn.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   if (!waiter->granted) co_return std::nullopt;
   co_return Slot(*this);
+}
+
+bool TransferSlots::should_make_way(std::uint64_t bytes, Seconds since) const {
+  return !waiting_.empty() && since > grace && static_cast<double>(bytes) < slowest_rate * since.count();
 }
 
 void TransferSlots::call_off(const void* owner) {

@@ -9,6 +9,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include "common/base/clock.h"
+
 namespace fl::server {
 
 /// A bounded number of transfers at a time; further ones wait in the order they came (I5). One strand.
@@ -29,6 +31,10 @@ class TransferSlots {
   };
 
   explicit TransferSlots(std::size_t count) : free_(count) {}
+
+  /// Whether a transfer that has moved so many bytes in so long should end: others wait, and after half a
+  /// minute it is slower than 64 KiB a second.
+  bool should_make_way(std::uint64_t bytes, Seconds since) const;
 
   /// Waits for a slot; nothing where call_off() ended the wait. An owner waits for one at a time.
   boost::asio::awaitable<std::optional<Slot>> acquire(const void* owner);

@@ -22,6 +22,9 @@ DeviceRecord read_device(Query& row) {
   return device;
 }
 
+constexpr const char* select_token =
+    "SELECT device_name, expires, used_by IS NOT NULL FROM tokens WHERE secret_hash = ?";
+
 struct Token {
   std::string device_name;
   Timestamp expires;
@@ -34,6 +37,12 @@ Token read_token(Query& row) {
   token.expires = row.moment();
   token.used = row.truth();
   return token;
+}
+
+TokenOutcome outcome_of(const std::optional<Token>& token, Timestamp now) {
+  if (!token) return TokenOutcome::unknown;
+  if (token->used) return TokenOutcome::used;
+  return now < token->expires ? TokenOutcome::accepted : TokenOutcome::expired;
 }
 
 void insert_device(SQLite::Database& connection, const DeviceRecord& device) {
@@ -60,14 +69,15 @@ void Ledger::add_token(const Digest& secret_hash, const std::string& device_name
   });
 }
 
+TokenOutcome Ledger::token_outcome(const Digest& secret_hash, Timestamp now) const {
+  return outcome_of(database_->find(read_token, select_token, secret_hash), now);
+}
+
 TokenOutcome Ledger::enrol(const Digest& secret_hash, DeviceRecord device, Timestamp now) {
   return database_->change("enrolling the device '" + device.id + "'", [&] {
-    const std::optional<Token> token = database_->find(
-        read_token, "SELECT device_name, expires, used_by IS NOT NULL FROM tokens WHERE secret_hash = ?",
-        secret_hash);
-    if (!token) return TokenOutcome::unknown;
-    if (token->used) return TokenOutcome::used;
-    if (now >= token->expires) return TokenOutcome::expired;
+    const std::optional<Token> token = database_->find(read_token, select_token, secret_hash);
+    const TokenOutcome outcome = outcome_of(token, now);
+    if (outcome != TokenOutcome::accepted) return outcome;
     if (device.name.empty()) device.name = token->device_name;
     insert_device(database_->connection, device);
     Query(database_->connection, "UPDATE tokens SET used_by = ? WHERE secret_hash = ?", device.id,

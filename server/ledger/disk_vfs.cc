@@ -167,7 +167,7 @@ bool is_there(const std::filesystem::path& path) {
 void open_on_disk(DiskFile& file, int flags) {
   const bool may_create = (flags & SQLITE_OPEN_CREATE) != 0;
   const bool is_read_only = (flags & SQLITE_OPEN_READONLY) != 0;
-  file.is_new = may_create && !is_there(file.path);
+  file.is_new = may_create;  // or it was there, and its name may never have been synced
   file.written = file.disk.open(file.path, (is_read_only ? O_RDONLY : O_RDWR) | (may_create ? O_CREAT : 0),
                                 FileMode::secret);
 }

@@ -48,6 +48,8 @@ class Ledger {
 
   // Tokens and devices. Only a token's SHA-256 is kept.
   void add_token(const Digest& secret_hash, const std::string& device_name, Timestamp expires);
+  /// What enrol() would say to it now.
+  TokenOutcome token_outcome(const Digest& secret_hash, Timestamp now) const;
   /// Uses the token up and adds the device, both or neither. Only `accepted` changes anything. A device
   /// without a name of its own gets the token's.
   TokenOutcome enrol(const Digest& secret_hash, DeviceRecord device, Timestamp now);
@@ -81,18 +83,29 @@ class Ledger {
   // What is kept no longer.
   /// The numbers of a task's committed rounds, from the newest on, at most as many as are kept.
   std::vector<std::uint64_t> committed_rounds(const std::string& task, const KeepCount& keep) const;
-  /// Records that the versions older than the newest ones are pruned, but for what an open round trains from.
-  /// Returns the oldest that was not pruned before; nothing where all were.
-  std::optional<std::uint64_t> prune_versions(const std::string& task, const KeepCount& keep);
-  /// The weights and states of a task's pruned versions from `from` on that nothing else refers to, no
-  /// version that is kept nor any task.
+  /// Records that the versions older than the newest ones are pruned, but for those from which an open round
+  /// trains, or a committed one did whose updates are kept. Returns the oldest that was not pruned before;
+  /// nothing where all were.
+  std::optional<std::uint64_t> prune_versions(const std::string& task, const KeepCount& keep,
+                                              const KeepCount& keep_updates = {0});
+  /// The weights, states and differences of a task's pruned versions from `from` on that nothing else refers
+  /// to, no version that is kept nor any task.
   std::vector<Digest> unneeded_blobs(const std::string& task, std::uint64_t from) const;
 
   // Rounds. At most one round of a task is open.
   /// The open round and its participants; nothing where none is open.
   std::optional<RoundRecord> open_round(const std::string& task) const;
   std::vector<ParticipantRecord> participants(const std::string& task, std::uint64_t round) const;
+  /// One of them.
+  std::optional<ParticipantRecord> participant(const std::string& task, std::uint64_t round,
+                                               const std::string& device) const;
+  /// Whether this update to work of `round` counts in it, or in a buffer after it up to `last_round`.
+  bool has_accepted(const std::string& task, std::uint64_t round, std::uint64_t last_round,
+                    const std::string& device, const Digest& hash) const;
   std::vector<RoundRecord> rounds(const std::string& task) const;
+  /// Of the devices that were selected for rounds from version `from` on: those that have not been heard of
+  /// since, neither in that round nor in one after it, with the round.
+  std::vector<OpenWorkRecord> open_work(const std::string& task, std::uint64_t from) const;
   /// The rounds after `after`, oldest first, at most `limit`, with what their participants did.
   std::vector<RoundSummary> round_summaries(const std::string& task, std::uint64_t after,
                                             std::uint32_t limit) const;
@@ -104,7 +117,8 @@ class Ledger {
   void add_participant(const std::string& task, std::uint64_t round, const std::string& device);
   /// Records accepted and refused updates, all or none; from the return on an accepted one is never lost
   /// (I3). It stands: a second of the device is already_exists. A refused one is replaced, though no round
-  /// lets its device in again. With Durability::relaxed they are written but not synced.
+  /// lets its device in again. One of work that an earlier round offered moves its device from there to this
+  /// round. With Durability::relaxed they are written but not synced.
   void record_updates(const std::string& task, std::uint64_t round,
                       const std::vector<ParticipantRecord>& updates,
                       Durability durability = Durability::fsync);
@@ -136,6 +150,8 @@ class Ledger {
  private:
   struct Database;
   explicit Ledger(std::unique_ptr<Database> database);
+  /// The version as it was read from its own row, and its difference.
+  VersionRecord with_difference(VersionRecord version) const;
   std::unique_ptr<Database> database_;
 };
 

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/model/contract.h"
+#include "common/model/difference.h"
 #include "common/model/encoding.h"
 #include "common/model/layout.h"
 #include "common/model/manifest.h"
@@ -49,8 +50,10 @@ struct VersionRecord {
   Timestamp published{};
   /// What the strategy carries to the next round, a blob; nothing where it carries nothing, or starts anew.
   std::optional<Digest> state_hash;
-  /// Its weights and state are not kept any more, unless another version has the same.
+  /// Its weights, state and difference are not kept any more, unless another version has the same.
   bool pruned = false;
+  /// What leads to it from the version before, a blob; nothing where devices get the whole weights alone.
+  std::optional<Difference> difference;
 };
 
 enum class RoundState : std::uint8_t { open, committed, abandoned };
@@ -99,6 +102,17 @@ struct ParticipantRecord {
   std::uint32_t test_examples = 0;
   double test_loss = 0.0;
   double test_accuracy = -1.0;  ///< -1 where the loss has none.
+  /// The round whose work it was, of an asynchronous task perhaps one before; 0: this one.
+  std::uint64_t offered = 0;
+  std::uint64_t staleness = 0;  ///< accepted: how many versions the one it was trained from was behind.
+};
+
+/// Work of an asynchronous task that a device was given and has not done.
+struct OpenWorkRecord {
+  std::string device;
+  std::uint64_t round = 0;  ///< That it was offered in, and what version that began from.
+  std::uint64_t base_version = 0;
+  Timestamp given{};  ///< Not before.
 };
 
 /// A round and what its participants did, added up. Losses and accuracy are means over examples.

@@ -15,6 +15,15 @@ constexpr const char* select_rounds =
     "SELECT task, round, base_version, state, quantum, opened, deadline, closed, reason FROM rounds "
     "WHERE task = ? ORDER BY round";
 
+constexpr const char* select_participants =
+    "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, steps, train_loss, "
+    "test_examples, test_loss, test_accuracy, ending, offered, staleness FROM participants "
+    "WHERE task = ? AND round = ? ORDER BY device";
+constexpr const char* select_participant =
+    "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, steps, train_loss, "
+    "test_examples, test_loss, test_accuracy, ending, offered, staleness FROM participants "
+    "WHERE task = ? AND round = ? AND device = ?";
+
 RoundState round_state(const std::string& text) {
   if (text == name(RoundState::committed)) return RoundState::committed;
   return text == name(RoundState::abandoned) ? RoundState::abandoned : RoundState::open;
@@ -57,7 +66,22 @@ ParticipantRecord read_participant(Query& row) {
   participant.test_accuracy = row.number_or(-1.0);
   const std::string ending = row.text();
   if (!ending.empty()) participant.state = participant_state(ending);
+  participant.offered = row.count();
+  participant.staleness = row.count();
   return participant;
+}
+
+OpenWorkRecord read_open_work(Query& row) {
+  OpenWorkRecord work;
+  work.device = row.text();
+  work.round = row.count();
+  work.base_version = row.count();
+  work.given = row.moment();
+  return work;
+}
+
+std::uint64_t read_number(Query& row) {
+  return row.count();
 }
 
 void insert_participant(SQLite::Database& connection, const std::string& task, std::uint64_t round,
@@ -100,19 +124,21 @@ void close_round(SQLite::Database& connection, const std::string& task, std::uin
 void set_participant(SQLite::Database& connection, const std::string& task, std::uint64_t round,
                      const ParticipantRecord& update) {
   const bool accepted = update.state == ParticipantState::accepted;
+  const std::uint64_t offered = update.offered == 0 ? round : update.offered;
   Query change(connection,
-               "UPDATE participants SET state = ?, reason = ?, at = ?, update_hash = ?, update_bytes = ?, "
+               "UPDATE participants SET round = ?, offered = ?, staleness = ?, state = ?, reason = ?, "
+               "at = ?, update_hash = ?, update_bytes = ?, "
                "encoding = ?, examples = ?, steps = ?, train_loss = ?, test_examples = ?, test_loss = ?, "
                "test_accuracy = ?, ending = ? "
                "WHERE task = ? AND round = ? AND device = ? AND state <> 'accepted'",
-               update_state(update.state), update.reason, update.at,
+               round, update.offered, update.staleness, update_state(update.state), update.reason, update.at,
                accepted ? std::optional(update.update_hash) : std::nullopt, update.update_bytes,
                std::string(name(update.encoding)), update.examples, update.steps, update.train_loss,
                update.test_examples, update.test_loss, update.test_accuracy, ending_of(update.state), task,
-               round, update.device);
+               offered, update.device);
   if (change.run() == 1) return;
-  Query known(connection, "SELECT 1 FROM participants WHERE task = ? AND round = ? AND device = ?", task,
-              round, update.device);
+  Query known(connection, "SELECT 1 FROM participants WHERE task = ? AND round IN (?, ?) AND device = ?",
+              task, round, offered, update.device);
   if (known.step()) {
     throw Error(ErrorCode::already_exists,
                 "an update of '" + update.device + "' to " + title(task, round) + " is recorded already");
@@ -146,12 +172,33 @@ std::vector<RoundRecord> Ledger::rounds(const std::string& task) const {
 }
 
 std::vector<ParticipantRecord> Ledger::participants(const std::string& task, std::uint64_t round) const {
+  return database_->list(read_participant, select_participants, task, round);
+}
+
+std::optional<ParticipantRecord> Ledger::participant(const std::string& task, std::uint64_t round,
+                                                     const std::string& device) const {
+  return database_->find(read_participant, select_participant, task, round, device);
+}
+
+std::vector<OpenWorkRecord> Ledger::open_work(const std::string& task, std::uint64_t from) const {
   return database_->list(
-      read_participant,
-      "SELECT device, state, reason, at, update_hash, update_bytes, encoding, examples, "
-      "steps, train_loss, test_examples, test_loss, test_accuracy, ending FROM participants "
-      "WHERE task = ? AND round = ? ORDER BY device",
-      task, round);
+      read_open_work,
+      "SELECT p.device, p.round, r.base_version, p.at FROM rounds r"
+      " JOIN participants p ON p.task = r.task AND p.round = r.round"
+      " WHERE r.task = ? AND r.base_version >= ? AND p.state = 'selected' AND NOT EXISTS"
+      " (SELECT 1 FROM participants n WHERE n.task = p.task AND n.round > p.round AND n.device = p.device)"
+      " ORDER BY p.device",
+      task, from);
+}
+
+bool Ledger::has_accepted(const std::string& task, std::uint64_t round, std::uint64_t last_round,
+                          const std::string& device, const Digest& hash) const {
+  return database_
+      ->find(read_number,
+             "SELECT 1 FROM participants WHERE task = ? AND round BETWEEN ? AND ? AND device = ? AND "
+             "update_hash = ? AND state = 'accepted' AND offered = ?",
+             task, round, last_round, device, hash, round)
+      .has_value();
 }
 
 void Ledger::begin_round(const RoundRecord& round, const std::vector<std::string>& cohort) {

@@ -153,8 +153,30 @@ CREATE TABLE evaluators (
 constexpr Migration pruned_versions =
     "ALTER TABLE versions ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0 CHECK (pruned IN (0, 1));";
 
-constexpr std::array migrations_so_far{first_schema,       strategy_state,    update_encoding,
-                                       participant_ending, evaluation_tables, pruned_versions};
+// Of asynchronous tasks: in which round the work of an update was offered, and how old what it was trained
+// from.
+constexpr Migration update_staleness =
+    "ALTER TABLE participants ADD COLUMN offered INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE participants ADD COLUMN staleness INTEGER NOT NULL DEFAULT 0;";
+
+// What leads to a version from the one before it, where it has that.
+constexpr Migration version_differences = R"sql(
+CREATE TABLE differences (
+  task TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  base BLOB NOT NULL CHECK (length(base) = 32),
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  bytes INTEGER NOT NULL,
+  encoding TEXT NOT NULL,
+  encoded INTEGER NOT NULL,
+  PRIMARY KEY (task, version),
+  FOREIGN KEY (task, version) REFERENCES versions (task, version)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array migrations_so_far{first_schema,       strategy_state,     update_encoding,
+                                       participant_ending, evaluation_tables,  pruned_versions,
+                                       update_staleness,   version_differences};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

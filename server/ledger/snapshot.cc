@@ -62,6 +62,7 @@ void Ledger::copy(const std::filesystem::path& path, const std::filesystem::path
     Query(connection, "VACUUM INTO ?", made_private(target)).run();
   });
   sync_file(open_file(target, O_RDONLY), target);  // which SQLite does not
+  sync_folder(target.parent_path());
 }
 
 std::vector<std::string> Ledger::faults() const {

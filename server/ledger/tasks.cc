@@ -51,6 +51,7 @@ void insert_version(SQLite::Database& connection, const VersionRecord& version) 
       version.task, version.version, version.round, version.manifest.text,
       ByteView(version.manifest.signature), version.weights_hash, version.published, version.state_hash)
       .run();
+  insert_difference(connection, version);
 }
 
 void Ledger::add_task(const TaskRecord& task, const VersionRecord& first) {
@@ -96,15 +97,17 @@ VersionRecord Ledger::latest_version(const std::string& task) const {
                       "WHERE task = ? ORDER BY version DESC LIMIT 1",
                       task);
   if (!latest) throw Error(ErrorCode::not_found, "there is no task '" + task + "'");
-  return *std::move(latest);
+  return with_difference(*std::move(latest));
 }
 
 std::optional<VersionRecord> Ledger::version(const std::string& task, std::uint64_t version) const {
-  return database_->find(
+  std::optional<VersionRecord> found = database_->find(
       read_version,
       "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash, pruned "
       "FROM versions WHERE task = ? AND version = ?",
       task, version);
+  if (found) found = with_difference(*std::move(found));
+  return found;
 }
 
 std::vector<VersionRecord> Ledger::versions(const std::string& task) const {
@@ -113,11 +116,13 @@ std::vector<VersionRecord> Ledger::versions(const std::string& task) const {
 
 std::vector<VersionRecord> Ledger::versions(const std::string& task, std::uint64_t after,
                                             std::uint32_t limit) const {
-  return database_->list(
+  std::vector<VersionRecord> found = database_->list(
       read_version,
       "SELECT task, version, round, manifest, signature, weights_hash, published, state_hash, pruned "
       "FROM versions WHERE task = ? AND version > ? ORDER BY version LIMIT ?",
       task, after, limit);
+  for (VersionRecord& version : found) version = with_difference(std::move(version));
+  return found;
 }
 
 }  // namespace fl::server

@@ -62,6 +62,12 @@ std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folde
   return paths;
 }
 
+/// Of the name of a file in the spool; empty where it is none.
+std::string device_of(const std::string& name) {
+  const std::size_t end = name.rfind('-');
+  return end == std::string::npos ? "" : name.substr(0, end);
+}
+
 /// One device has one update on its way in a round, so that it takes no more of the disk than that.
 void remove_other_parts(Disk& disk, const std::filesystem::path& part, const std::string& device) {
   for (const std::filesystem::path& path : entries_of(part.parent_path())) {
@@ -75,17 +81,19 @@ void remove_other_parts(Disk& disk, const std::filesystem::path& part, const std
 }  // namespace
 
 IncomingUpdate::IncomingUpdate(Disk& disk, FileDescriptor file, std::filesystem::path part,
-                               std::filesystem::path final_path, std::uint64_t length, const Digest& hash)
+                               std::filesystem::path final_path, std::uint64_t length, const Digest& hash,
+                               Observer on_bytes)
     : disk_(&disk),
       part_(std::move(part)),
       final_path_(std::move(final_path)),
       length_(length),
       hash_(hash),
+      on_bytes_(std::move(on_bytes)),
       file_(std::move(file)) {
-  hash_what_is_there();
+  read_what_is_there();
 }
 
-void IncomingUpdate::hash_what_is_there() {
+void IncomingUpdate::read_what_is_there() {
   const auto size = static_cast<std::uint64_t>(status_of(file_, part_).st_size);
   const std::uint64_t usable = size > length_ ? 0 : size;
   Bytes piece(static_cast<std::size_t>(std::min<std::uint64_t>(read_piece, usable)));
@@ -96,9 +104,14 @@ void IncomingUpdate::hash_what_is_there() {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw_system_error(errno, "reading " + part_.string());
     if (count == 0) break;
-    running_.update(ByteView(piece).first(static_cast<std::size_t>(count)));
-    offset_ += static_cast<std::uint64_t>(count);
+    pass(ByteView(piece).first(static_cast<std::size_t>(count)));
   }
+}
+
+void IncomingUpdate::pass(ByteView bytes) {
+  running_.update(bytes);
+  if (on_bytes_) on_bytes_(bytes);
+  offset_ += bytes.size();
 }
 
 void IncomingUpdate::append(ByteView chunk) {
@@ -107,8 +120,7 @@ void IncomingUpdate::append(ByteView chunk) {
                 "the update is longer than the " + std::to_string(length_) + " bytes that were announced");
   }
   disk_->write(file_, offset_, chunk, part_);
-  running_.update(chunk);
-  offset_ += chunk.size();
+  pass(chunk);
 }
 
 bool IncomingUpdate::finish(Durability durability) {
@@ -124,6 +136,7 @@ bool IncomingUpdate::finish(Durability durability) {
   if (is_synced) sync();
   disk_->rename(part_, final_path_);
   if (is_synced) disk_->sync_folder(final_path_.parent_path());
+  file_ = FileDescriptor();
   return true;
 }
 
@@ -142,6 +155,10 @@ std::filesystem::path spooled_path(const std::filesystem::path& folder, const st
   check_name(task, "task");
   check_name(device, "device");
   return folder / task / std::to_string(round) / (device + "-" + hash.hex());
+}
+
+std::uint64_t spool_number(const RoundPlan& plan, std::uint64_t round) {
+  return plan.asynchronous() ? 0 : round;
 }
 
 UpdateSpool::UpdateSpool(std::filesystem::path folder, Disk& disk)
@@ -165,23 +182,37 @@ std::filesystem::path UpdateSpool::path(const std::string& task, std::uint64_t r
 }
 
 IncomingUpdate UpdateSpool::receive(const std::string& task, std::uint64_t round, const std::string& device,
-                                    const Digest& hash, std::uint64_t length) const {
+                                    const Digest& hash, std::uint64_t length,
+                                    IncomingUpdate::Observer on_bytes) const {
   const std::filesystem::path final_path = path(task, round, device, hash);
   make_private_folder(final_path.parent_path(), *disk_);
   std::error_code ignored;
   if (std::filesystem::file_size(final_path, ignored) == length && !ignored) {
-    return {*disk_, open_alone(*disk_, final_path, O_RDONLY), final_path, final_path, length, hash};
+    return {*disk_,
+            open_alone(*disk_, final_path, O_RDONLY),
+            final_path,
+            final_path,
+            length,
+            hash,
+            std::move(on_bytes)};
   }
   const std::filesystem::path part = final_path.string() + part_suffix;
   remove_other_parts(*disk_, part, device);
   FileDescriptor file = open_alone(*disk_, part, O_RDWR | O_CREAT);
   if (static_cast<std::uint64_t>(status_of(file, part).st_size) > length) disk_->resize(file, 0, part);
-  return {*disk_, std::move(file), part, final_path, length, hash};
+  return {*disk_, std::move(file), part, final_path, length, hash, std::move(on_bytes)};
 }
 
 void UpdateSpool::remove(const std::string& task, std::uint64_t round, const std::string& device,
                          const Digest& hash) const {
   remove_if_possible(path(task, round, device, hash), *disk_);
+}
+
+void UpdateSpool::sync(const std::set<std::filesystem::path>& updates) const {
+  for (const std::filesystem::path& path : updates) {
+    disk_->sync(disk_->open(path, O_RDONLY, FileMode::secret), path);
+  }
+  if (!updates.empty()) disk_->sync_folder(updates.begin()->parent_path());
 }
 
 void UpdateSpool::keep_only(const std::string& task, const std::set<std::uint64_t>& rounds) const {
@@ -194,10 +225,14 @@ void UpdateSpool::keep_only(const std::string& task, const std::set<std::uint64_
 }
 
 void UpdateSpool::keep_only(const std::string& task, std::uint64_t round,
-                            const std::set<std::filesystem::path>& updates) const {
+                            const std::set<std::filesystem::path>& updates,
+                            const std::set<std::string>& senders) const {
   check_name(task, "task");
   for (const std::filesystem::path& path : entries_of(folder_ / task / std::to_string(round))) {
-    if (!updates.contains(path)) remove_if_possible(path, *disk_);
+    const bool is_part = path.extension() == part_suffix;
+    const std::filesystem::path whole = is_part ? path.parent_path() / path.stem() : path;
+    const bool is_awaited = is_part && senders.contains(device_of(path.filename().string()));
+    if (!is_awaited && !updates.contains(whole)) remove_if_possible(path, *disk_);
   }
 }
 

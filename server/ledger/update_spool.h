@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 
@@ -16,6 +17,10 @@ namespace fl::server {
 /// cut off goes on where it was. Movable; one thread at a time.
 class IncomingUpdate {
  public:
+  /// Is given all its bytes once, in their order: what is there already, then each chunk that was appended.
+  /// Where it throws, only the destructor may follow.
+  using Observer = std::function<void(ByteView)>;
+
   /// How many bytes are there already; the sender goes on from here.
   std::uint64_t offset() const { return offset_; }
   std::uint64_t length() const { return length_; }
@@ -33,8 +38,10 @@ class IncomingUpdate {
  private:
   friend class UpdateSpool;
   IncomingUpdate(Disk& disk, FileDescriptor file, std::filesystem::path part,
-                 std::filesystem::path final_path, std::uint64_t length, const Digest& hash);
-  void hash_what_is_there();
+                 std::filesystem::path final_path, std::uint64_t length, const Digest& hash,
+                 Observer on_bytes);
+  void read_what_is_there();
+  void pass(ByteView bytes);
   void sync();
 
   Disk* disk_;
@@ -44,6 +51,7 @@ class IncomingUpdate {
   std::uint64_t offset_ = 0;
   Digest hash_;
   Sha256 running_;
+  Observer on_bytes_;
   FileDescriptor file_;
 };
 
@@ -52,8 +60,12 @@ class IncomingUpdate {
 std::filesystem::path spooled_path(const std::filesystem::path& folder, const std::string& task,
                                    std::uint64_t round, const std::string& device, const Digest& hash);
 
-/// The folder of updates of open rounds, and of those that are kept: FOLDER/TASK/ROUND/DEVICE-HASH. Different
-/// updates may be received by different threads.
+/// The ROUND under which a round's updates lie: its number, or 0 where the task is asynchronous, since there
+/// a device may begin to send an update in one round and end in the next.
+std::uint64_t spool_number(const RoundPlan& plan, std::uint64_t round);
+
+/// The folder of updates of open rounds, and of those that are kept: FOLDER/TASK/ROUND/DEVICE-HASH.
+/// Different updates may be received by different threads.
 class UpdateSpool {
  public:
   /// `disk`, through which all is written, outlives the spool and what it gives.
@@ -66,18 +78,21 @@ class UpdateSpool {
   /// to send of other updates in this round. Throws Error: invalid_argument for a name that is none;
   /// failed_precondition where the same update is being received already.
   IncomingUpdate receive(const std::string& task, std::uint64_t round, const std::string& device,
-                         const Digest& hash, std::uint64_t length) const;
+                         const Digest& hash, std::uint64_t length,
+                         IncomingUpdate::Observer on_bytes = {}) const;
   /// Where a finished update lies.
   std::filesystem::path path(const std::string& task, std::uint64_t round, const std::string& device,
                              const Digest& hash) const;
   /// Removes a finished update that does not count; what cannot be removed goes with its round.
   void remove(const std::string& task, std::uint64_t round, const std::string& device,
               const Digest& hash) const;
+  /// Has finished updates of one folder withstand a power cut, which were received without.
+  void sync(const std::set<std::filesystem::path>& updates) const;
   /// Removes what rounds of a task other than these have left.
   void keep_only(const std::string& task, const std::set<std::uint64_t>& rounds) const;
-  /// Removes what a closed round has but these updates.
-  void keep_only(const std::string& task, std::uint64_t round,
-                 const std::set<std::filesystem::path>& updates) const;
+  /// Removes what a round has but these updates, whole or in part, and what these devices have begun to send.
+  void keep_only(const std::string& task, std::uint64_t round, const std::set<std::filesystem::path>& updates,
+                 const std::set<std::string>& senders = {}) const;
   /// Removes what a closed round leaves.
   void remove_round(const std::string& task, std::uint64_t round) const;
 

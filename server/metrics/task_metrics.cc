@@ -20,11 +20,13 @@ struct Traffic {
 };
 
 /// Of each Transfer, seen from the server.
-constexpr std::array<Traffic, 5> traffic{{{"received", "fp32"},
+constexpr std::array<Traffic, 7> traffic{{{"received", "fp32"},
                                           {"received", "fp16"},
                                           {"received", "int8"},
                                           {"sent", "fp32"},
-                                          {"sent", "archive"}}};
+                                          {"sent", "archive"},
+                                          {"sent", "fp16"},
+                                          {"sent", "int8"}}};
 
 const prometheus::Histogram::BucketBoundaries transfer_buckets{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                                                2.5,  5,     10,   30,  60,   300, 1800};

@@ -14,7 +14,15 @@ namespace fl::server {
 struct Families;
 
 /// What travels in bulk.
-enum class Transfer : std::uint8_t { fp32_update, fp16_update, int8_update, weights, archive };
+enum class Transfer : std::uint8_t {
+  fp32_update,
+  fp16_update,
+  int8_update,
+  weights,
+  archive,
+  fp16_weights,  ///< The difference from the weights before, as are:
+  int8_weights
+};
 
 /// Where a task is.
 struct TaskFigures {

@@ -17,6 +17,7 @@ int run(const Arguments& arguments) {
     CareProgress progress("copying", 2 * bytes_to_check(home));
     report = copy_home(home, target, progress.watch());
   }
+  std::cerr << losses_in(report);
   std::cout << "Copied " << arguments.text("DIR") << " to " << target
             << " and checked the copy: " << describe(report) << ".\n"
             << "It holds the keys that devices trust: keep it as secret as the home.\n"

@@ -28,6 +28,16 @@ class CareProgress {
   double done_ = 0.0;
 };
 
+/// A line for each file that a copy goes without, since it was lost or damaged before.
+inline std::string losses_in(const HomeReport& report) {
+  std::string lines;
+  for (const Finding& finding : report.findings) {
+    if (finding.kind != Finding::Kind::loss) continue;
+    lines += "warning: without " + finding.where + ", which " + finding.what + "\n";
+  }
+  return lines;
+}
+
 /// "3 tasks, 12 versions, 11 rounds and 25 files with 1.5 MB".
 inline std::string describe(const HomeReport& report) {
   const auto counted = [](std::uint64_t count, const std::string& thing) {

@@ -12,6 +12,10 @@ namespace {
 namespace json = boost::json;
 using program::Arguments;
 
+bool is_clean(const HomeReport& report) {
+  return !report.has_faults() && !report.has_losses();
+}
+
 void print_json(const HomeReport& report) {
   json::array findings;
   for (const Finding& finding : report.findings) {
@@ -20,7 +24,7 @@ void print_json(const HomeReport& report) {
                         {"what", finding.what},
                         {"remedy", finding.remedy}});
   }
-  std::cout << json::serialize(json::object{{"clean", !report.has_faults()},
+  std::cout << json::serialize(json::object{{"clean", is_clean(report)},
                                             {"tasks", report.records.tasks},
                                             {"versions", report.records.versions},
                                             {"rounds", report.records.rounds},
@@ -42,7 +46,10 @@ void print(const HomeReport& report, const std::string& folder) {
     std::cout << name(finding.kind) << ": " << finding.where << ": " << finding.what << "\n  "
               << finding.remedy << "\n";
   }
-  std::cout << folder << (report.has_faults() ? " has faults" : " has no fault") << "\n";
+  const char* const verdict = report.has_faults()   ? " has faults"
+                              : report.has_losses() ? " has lost what nothing waits for"
+                                                    : " has no fault";
+  std::cout << folder << verdict << "\n";
 }
 
 int run(const Arguments& arguments) {
@@ -58,7 +65,7 @@ int run(const Arguments& arguments) {
   } else {
     print(report, arguments.text("DIR"));
   }
-  return report.has_faults() ? program::exit_failed : program::exit_ok;
+  return is_clean(report) ? program::exit_ok : program::exit_failed;
 }
 
 }  // namespace
@@ -75,10 +82,11 @@ program::Command fsck_command() {
       run,
       "It prints what it has read, and one line for each thing it found, with what to do about it below:\n"
       "  fault     something is lost, or is not what it should be\n"
+      "  loss      the same of a file that no device and no round waits for: all goes on without it\n"
       "  leftover  something that nothing refers to; it takes room and does no harm\n"
       "  skipped   what could not be looked at now\n"
-      "It changes nothing without --repair, and ends with status 0 where there is no fault, 1 where there is "
-      "one."};
+      "It changes nothing without --repair, and ends with status 0 where there is no fault and no loss, 1 "
+      "where there is one."};
 }
 
 }  // namespace fl::server

@@ -17,6 +17,7 @@ int run(const Arguments& arguments) {
     CareProgress progress("restoring", 3 * bytes_to_check(backup));
     report = restore_home(backup, target, progress.watch());
   }
+  std::cerr << losses_in(report);
   std::cout << "Restored " << target << " from " << arguments.text("BACKUP")
             << " and checked it: " << describe(report) << ".\n"
             << "Next: fl-server run " << target << "\n";

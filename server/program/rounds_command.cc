@@ -115,6 +115,7 @@ program::Command rounds_command() {
           "What became of the devices that were selected: accepted, refused and declined say so themselves;\n"
           "late ones were at work at the deadline, dropped ones not connected any more, and surplus ones at\n"
           "work when enough updates of others had come.\n"
+          "bytes are the updates' as encoded; what compression saves is in fl_transfer_bytes_total.\n"
           "The accuracy is that of the version a round began from, as the round's devices measured it on\n"
           "examples they hold back."};
 }

@@ -5,7 +5,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -23,8 +22,6 @@ namespace fl::server {
 namespace {
 
 using program::Arguments;
-
-constexpr std::size_t worker_threads = 2;
 
 std::shared_ptr<spdlog::logger> make_log(const std::string& level) {
   auto log = std::make_shared<spdlog::logger>("fl-server", std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -119,7 +116,7 @@ class RunningServer {
   FileDescriptor lock_;
   std::shared_ptr<spdlog::logger> log_;
   Metrics metrics_;
-  boost::asio::thread_pool workers_{worker_threads};
+  Workers workers_;
   boost::asio::io_context context_{1};
   SystemClock clock_;
   Ledger ledger_;

@@ -124,50 +124,19 @@ NewTask prepare(const Arguments& arguments, const ServerHome& home) {
   return task;
 }
 
-/// A blob that goes again unless it is kept, or was there before.
-class StagedBlob {
- public:
-  StagedBlob(BlobStore& blobs, ByteView content)
-      : blobs_(blobs), hash_(sha256(content)), is_new_(!blobs.contains(hash_)) {
-    blobs.put(content);
-  }
-  StagedBlob(const StagedBlob&) = delete;
-  StagedBlob& operator=(const StagedBlob&) = delete;
-  ~StagedBlob() {
-    if (is_new_) blobs_.remove(hash_);
-  }
-
-  const Digest& hash() const { return hash_; }
-  void keep() { is_new_ = false; }
-
- private:
-  BlobStore& blobs_;
-  Digest hash_;
-  bool is_new_;
-};
-
+/// Where the task is not added its blobs stay, since another may have been added meanwhile that has the same;
+/// fsck finds and removes those that nobody needs.
 void add(const ServerHome& home, const NewTask& task) {
   BlobStore blobs(home.blobs_path());
-  StagedBlob archive(blobs, task.archive);
-  StagedBlob weights(blobs, as_bytes(std::span<const float>(task.weights)));
-  try {
-    ask(home, {{"command", "task-add"},
-               {"task", task.name},
-               {"plan", to_json(task.plan)},
-               {"contract", to_json(task.contract)},
-               {"layout", to_json(task.layout)},
-               {"archive", archive.hash().hex()},
-               {"weights", weights.hash().hex()}});
-  } catch (const Error& error) {
-    // A server that ended, or took too long, may have added the task and not come to say so.
-    if (error.code() == ErrorCode::unavailable || error.code() == ErrorCode::timeout) {
-      archive.keep();
-      weights.keep();
-    }
-    throw;
-  }
-  archive.keep();
-  weights.keep();
+  const Digest archive = blobs.put(task.archive);
+  const Digest weights = blobs.put(as_bytes(std::span<const float>(task.weights)));
+  ask(home, {{"command", "task-add"},
+             {"task", task.name},
+             {"plan", to_json(task.plan)},
+             {"contract", to_json(task.contract)},
+             {"layout", to_json(task.layout)},
+             {"archive", archive.hex()},
+             {"weights", weights.hex()}});
 }
 
 /// A model may learn from examples that an app makes, of a shape that no file gives.

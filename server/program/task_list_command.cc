@@ -17,14 +17,16 @@ int run(const Arguments& arguments) {
                             {"parameters"},
                             {"data"},
                             {"loss"},
+                            {"strategy"},
                             {"goal"},
                             {"rounds"},
                             {"created"},
                             {"round"}});
   for (const boost::json::value& task : answer.at("tasks").as_array()) {
     table.add({cell_of(task.at("task")), cell_of(task.at("version")), cell_of(task.at("parameters")),
-               cell_of(task.at("data")), cell_of(task.at("loss")), cell_of(task.at("goal")),
-               cell_of(task.at("rounds")), moment_of(task.at("created")), cell_of(task.at("round"))});
+               cell_of(task.at("data")), cell_of(task.at("loss")), cell_of(task.at("strategy")),
+               cell_of(task.at("goal")), cell_of(task.at("rounds")), moment_of(task.at("created")),
+               cell_of(task.at("round"))});
   }
   if (arguments.has("json")) {
     std::cout << table.json();

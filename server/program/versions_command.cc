@@ -97,8 +97,8 @@ program::Command versions_command() {
           run,
           "Where the task says so (evaluation.every), devices evaluate versions on examples they hold back.\n"
           "Loss and accuracy are means over all these examples; loss_p10 and so on are of the devices' own\n"
-          "means, the one below which a tenth of them is. --json also has the least, the half and the\n"
-          "greatest."};
+          "means, the one below which a tenth of them is. --json also has the least, the middle, nine\n"
+          "tenths and the greatest."};
 }
 
 }  // namespace fl::server

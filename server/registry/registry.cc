@@ -25,9 +25,9 @@ void check_weights(const Layout& layout, std::span<const float> weights) {
   }
 }
 
-// An update has the size of the weights.
+// An update has the size of the weights, and twice that where control variates go with it.
 void check_size(const TaskRecord& task) {
-  const std::uint64_t bytes = task.layout.size() * sizeof(float);
+  const std::uint64_t bytes = task.layout.size() * sizeof(float) * (task.plan.round.has_controls() ? 2 : 1);
   const std::uint64_t most = task.plan.round.max_update_bytes;
   if (bytes <= most) return;
   throw Error(ErrorCode::invalid_argument, "an update of this model has " + std::to_string(bytes) +
@@ -89,9 +89,11 @@ VersionRecord Registry::commit_round(const std::string& task, std::uint64_t roun
   const TaskRecord record = known_task(ledger_, task);
   check_blob(blobs_, "weights", result.weights);
   if (result.state) check_blob(blobs_, "strategy's state", *result.state);
+  if (result.difference) check_blob(blobs_, "difference", result.difference->hash);
   const VersionRecord previous = ledger_.latest_version(task);
   VersionRecord next = make_version(record, result.weights, round, &previous, now);
   next.state_hash = result.state;
+  next.difference = result.difference;
   ledger_.commit_round(task, round, now, next, endings);
   return next;
 }
@@ -127,7 +129,14 @@ VersionRecord Registry::make_version(const TaskRecord& task, const Digest& weigh
   manifest.layout_hash = task.layout.hash();
   if (previous != nullptr) manifest.previous = previous->manifest.hash();
   manifest.contract = task.contract;
-  return {task.name, manifest.version, round, sign(manifest, key_), manifest.weights_hash, now, std::nullopt};
+  VersionRecord version;
+  version.task = task.name;
+  version.version = manifest.version;
+  version.round = round;
+  version.manifest = sign(manifest, key_);
+  version.weights_hash = manifest.weights_hash;
+  version.published = now;
+  return version;
 }
 
 }  // namespace fl::server

@@ -17,6 +17,7 @@ namespace fl::server {
 struct RoundResult {
   Digest weights;
   std::optional<Digest> state;
+  std::optional<Difference> difference = {};  ///< From the version that the round started from.
 };
 
 /// Puts a version's weights into the blob store and returns their hash. Throws Error(invalid_argument) where
@@ -47,10 +48,10 @@ class Registry {
   VersionRecord commit_round(const std::string& task, std::uint64_t round, const RoundResult& result,
                              Timestamp now, const Endings& endings = {});
 
-  /// Publishes a task's newest version again, under every number from the next to `number`: for devices that
-  /// hold versions which the server has lost and accept none that is older (I6). An open round goes on, as it
-  /// trains from the same weights. Throws Error: not_found; invalid_argument where `number` is not newer, or
-  /// newer by more than most_again; as require_kept() does.
+  /// Publishes a task's newest version again, whole, under every number from the next to `number`: for
+  /// devices that hold versions which the server has lost and accept none that is older (I6). An open round
+  /// goes on, as it trains from the same weights. Throws Error: not_found; invalid_argument where `number` is
+  /// not newer, or newer by more than most_again; as require_kept() does.
   static constexpr std::uint64_t most_again = 100'000;
   VersionRecord publish_again(const std::string& task, std::uint64_t number, Timestamp now);
 

@@ -50,10 +50,17 @@ const char* name(RoundPhase phase) {
 Round::Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened, Milliseconds pause)
     : number_(number), plan_(plan), opened_(opened), pause_(pause) {}
 
+Round::Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened, BufferStart start)
+    : number_(number), plan_(plan), opened_(opened), version_(start.version), given_(std::move(start.given)) {
+  std::erase_if(given_, [this](const auto& entry) {
+    return version_ - entry.second.version > plan_.server_max_staleness.value_or(0);
+  });
+}
+
 Round Round::resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
                     const std::set<std::string>& cohort, const std::set<std::string>& accepted,
-                    const std::set<std::string>& refused) {
-  Round round(number, plan, now);
+                    const std::set<std::string>& refused, BufferStart start) {
+  Round round(number, plan, now, std::move(start));
   round.phase_ = RoundPhase::training;
   round.deadline_ = now + seconds(plan.deadline_seconds);
   for (const std::string& device : cohort) round.cohort_[device] = Member::away;
@@ -88,6 +95,10 @@ Timestamp Round::training_ends(Timestamp now) const {
   return std::min(deadline_, now + seconds(plan_.deadline_seconds));
 }
 
+Timestamp Round::work_ends(Timestamp now) const {
+  return plan_.asynchronous() ? now + seconds(plan_.deadline_seconds) : deadline_;
+}
+
 std::size_t Round::count(Member member) const {
   return static_cast<std::size_t>(std::count_if(
       cohort_.begin(), cohort_.end(), [member](const auto& entry) { return entry.second == member; }));
@@ -107,16 +118,21 @@ void Round::device_left(const std::string& device) {
 }
 
 RoundActions Round::update_accepted(const std::string& device) {
-  cohort_.at(device) = Member::accepted;
-  return aggregate_if_complete();
+  return conclude(device, Member::accepted);
 }
 
 RoundActions Round::update_refused(const std::string& device) {
-  cohort_.at(device) = Member::refused;
+  return conclude(device, Member::refused);
+}
+
+RoundActions Round::conclude(const std::string& device, Member member) {
+  if (given_.erase(device) > 0) cohort_.try_emplace(device);  // perhaps the work of a buffer before
+  cohort_.at(device) = member;
   return aggregate_if_complete();
 }
 
 RoundActions Round::time_passed(Timestamp now) {
+  if (plan_.asynchronous()) return fill_places(now);
   opened_ = std::min(opened_, now);
   deadline_ = training_ends(now);
   RoundActions actions;
@@ -149,6 +165,7 @@ RoundActions Round::failed(const std::string& reason) {
 }
 
 std::map<std::string, Absence> Round::absent() const {
+  if (plan_.asynchronous()) return {};
   const bool goal_was_met = accepted() >= plan_.goal;
   std::map<std::string, Absence> absent;
   for (const auto& [device, member] : cohort_) {
@@ -161,12 +178,17 @@ std::map<std::string, Absence> Round::absent() const {
 Admission Round::admission(const std::string& device) const {
   const auto found = cohort_.find(device);
   if (found != cohort_.end() && found->second == Member::accepted) return Admission::already_accepted;
+  if (plan_.asynchronous()) {
+    if (!given_.contains(device)) return Admission::not_selected;
+    return phase_ == RoundPhase::training ? Admission::admitted : Admission::deferred;
+  }
   if (phase_ != RoundPhase::training) return Admission::round_closed;
   if (found == cohort_.end() || found->second == Member::refused) return Admission::not_selected;
   return Admission::admitted;
 }
 
 std::optional<Timestamp> Round::wake_after(Timestamp now) const {
+  if (plan_.asynchronous()) return places_change(now);
   if (phase_ == RoundPhase::training) return training_ends(now);
   if (phase_ != RoundPhase::selecting) return std::nullopt;
   std::optional<Timestamp> next;
@@ -212,7 +234,8 @@ void Round::begin(Timestamp now, RoundActions& actions) {
 
 Milliseconds Round::rest_of(const std::string& device, Timestamp now) const {
   const auto found = took_part_.find(device);
-  if (found == took_part_.end() || admission(device) == Admission::admitted) return Milliseconds(0);
+  const bool has_work = given_.contains(device) || admission(device) == Admission::admitted;
+  if (found == took_part_.end() || has_work) return Milliseconds(0);
   const Timestamp over = std::min(found->second, now) + seconds(plan_.min_period_seconds);
   return std::max(over - now, Milliseconds(0));
 }
@@ -249,7 +272,7 @@ void Round::answer_waiting(Timestamp now, RoundActions& actions) {
 }
 
 bool Round::is_complete() const {
-  const bool nobody_left = count(Member::working) + count(Member::away) == 0;
+  const bool nobody_left = !plan_.asynchronous() && count(Member::working) + count(Member::away) == 0;
   return accepted() >= plan_.goal || (nobody_left && accepted() >= plan_.minimum);
 }
 

@@ -54,7 +54,27 @@ using RoundAction = std::variant<BeginTraining, Offer, Later, Aggregate, Abandon
 using RoundActions = std::vector<RoundAction>;
 
 /// What becomes of an update that a device announces.
-enum class Admission : std::uint8_t { admitted, already_accepted, round_closed, not_selected };
+enum class Admission : std::uint8_t {
+  admitted,
+  already_accepted,
+  round_closed,
+  not_selected,
+  deferred,  ///< Of an asynchronous task: not now, but in the buffer that begins next.
+};
+
+/// What a device of an asynchronous task has been given to do and has not done.
+struct GivenWork {
+  std::uint64_t round = 0;    ///< The buffer that was open when it was offered.
+  std::uint64_t version = 0;  ///< To train from.
+  Timestamp until{};          ///< So long it takes one of the places; it may be done later.
+};
+using GivenWorks = std::map<std::string, GivenWork>;
+
+/// What a buffer of an asynchronous task begins with.
+struct BufferStart {
+  std::uint64_t version = 0;  ///< The newest.
+  GivenWorks given;           ///< In buffers before.
+};
 
 /// Why a device of the cohort has no part in what the round came to.
 enum class Absence : std::uint8_t {
@@ -79,17 +99,26 @@ enum class Absence : std::uint8_t {
 /// min_period from when that update was accepted: it is not chosen and does not join, and is told when its
 /// rest is over. Who is not needed otherwise is told to come when the round is over, in a minute at most and
 /// at once when a version comes before; of a crowd (pace.h) each is told a moment of its own.
+///
+/// A round of an asynchronous task (RoundPlan::asynchronous()) is a buffer: it chooses no cohort, has no
+/// deadline, and aggregates `goal` updates. It begins once a device asks or has work from before. Who asks
+/// gets work at once while a place is free, of which there are `server_concurrency`; who does not, since none
+/// is or since its update is in this buffer, waits unanswered and may be passed on to the next. Work stays
+/// given until its update comes, its device is given other work, or its version is more than
+/// `server_max_staleness` behind: an update counts in the buffer in which it comes, once (I3).
 class Round {
  public:
   /// Opened `pause` before it may begin, as after rounds that were abandoned; devices wait meanwhile.
   Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened, Milliseconds pause = {});
+  /// Of an asynchronous task, whose devices have work all the time and so no pause.
+  Round(std::uint64_t number, const RoundPlan& plan, Timestamp opened, BufferStart start);
 
   /// A round that had begun training when the server stopped, with all of its time again: devices may have to
   /// train anew. `accepted` and `refused` are part of `cohort`. The first event must be time_passed(), since
   /// the round may be complete.
   static Round resume(std::uint64_t number, const RoundPlan& plan, Timestamp now,
                       const std::set<std::string>& cohort, const std::set<std::string>& accepted,
-                      const std::set<std::string>& refused);
+                      const std::set<std::string>& refused, BufferStart start = {});
 
   std::uint64_t number() const { return number_; }
   RoundPhase phase() const { return phase_; }
@@ -97,7 +126,13 @@ class Round {
   const std::set<std::string>& waiting() const { return waiting_; }
   std::size_t cohort_size() const { return cohort_.size(); }
   std::size_t accepted() const { return count(Member::accepted); }
-  Timestamp deadline() const { return deadline_; }
+  /// By when work that is offered now is to be done.
+  Timestamp work_ends(Timestamp now) const;
+  /// Until when this device, which was just offered work, has time for it: in an asynchronous task from when
+  /// it was first offered, however often the device asks again.
+  Timestamp work_ends(const std::string& device, Timestamp now) const;
+  /// What devices of an asynchronous task have to do, of this buffer and of those before.
+  const GivenWorks& given() const { return given_; }
   /// The seed of a device's training in this round.
   std::uint64_t device_seed(const std::string& device) const;
 
@@ -106,6 +141,8 @@ class Round {
   /// A device asks for work that last took part then, if ever. It is answered exactly once, by Offer or
   /// Later, unless it leaves first.
   void device_arrived(const std::string& device, std::optional<Timestamp> took_part = std::nullopt);
+  /// A device that waits has been answered by others; it waits no longer.
+  void device_answered(const std::string& device) { waiting_.erase(device); }
   /// How many devices there are now, and how long rounds take.
   void crowd_is(const Crowd& crowd) { crowd_ = crowd; }
   /// A device's connection ended.
@@ -120,6 +157,7 @@ class Round {
   RoundActions failed(const std::string& reason);
 
   /// Once training is over: those of the cohort that it ended without, but for those that were refused.
+  /// Nobody in an asynchronous task, whose devices go on with what they have been given.
   std::map<std::string, Absence> absent() const;
 
   /// Whether an update of this device would count now.
@@ -147,12 +185,19 @@ class Round {
   void end_training_if_due(Timestamp now, RoundActions& actions);
   bool is_complete() const;
   RoundActions aggregate_if_complete();
+  RoundActions conclude(const std::string& device, Member member);
+  // Of asynchronous tasks, in buffer.cc.
+  RoundActions fill_places(Timestamp now);
+  bool has_been_heard(const std::string& device) const;
+  std::vector<std::string> next_at_work(Timestamp now) const;
+  std::size_t free_places(Timestamp now) const;
+  std::optional<Timestamp> places_change(Timestamp now) const;
   Later later(const std::string& device, Timestamp now) const;
 
   std::uint64_t number_;
   RoundPlan plan_;
   Timestamp opened_;
-  Milliseconds pause_;
+  Milliseconds pause_{};
   Crowd crowd_;
   std::optional<Timestamp> goal_waits_;
   Timestamp deadline_{};
@@ -160,6 +205,9 @@ class Round {
   std::set<std::string> waiting_;
   std::map<std::string, Timestamp> took_part_;  ///< Of those who have asked.
   std::map<std::string, Member> cohort_;
+  std::uint64_t version_ = 0;  // of asynchronous tasks, as all that follows
+  GivenWorks given_;
+  std::uint64_t gifts_ = 0;  // how often a buffer has given work
 };
 
 }  // namespace fl::server

@@ -18,7 +18,9 @@ double fold_quantum(std::uint32_t updates, std::uint32_t max_weight, double max_
 }
 
 double mean_resolution(const RoundPlan& plan) {
-  return fold_quantum(plan.goal, plan.max_examples, static_cast<float>(plan.max_delta)) / 2.0;
+  const bool examples_weigh = !plan.asynchronous() && !plan.has_controls();
+  const double bound = plan.has_controls() ? std::max(plan.max_delta, plan.max_control()) : plan.max_delta;
+  return fold_quantum(plan.goal, examples_weigh ? plan.max_examples : 1, static_cast<float>(bound)) / 2.0;
 }
 
 bool ExactFold::add(std::size_t first, std::size_t count, std::span<const WeightedDelta> updates) {

@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "common/model/plan.h"
 #include "server/strategy/fold_pass.h"
+#include "server/strategy/zeros.h"
 
 namespace fl::server {
 
@@ -47,10 +47,10 @@ class ExactFold {
 
   std::uint64_t total_weight() const { return total_weight_; }
   /// The exact sum of the rounded weighted deltas.
-  std::span<const double> sum() const { return sum_; }
+  std::span<const double> sum() const { return sum_.values(); }
 
  private:
-  std::vector<double> sum_;
+  Zeros sum_;
   double quantum_;
   float max_delta_;
   std::uint64_t total_weight_ = 0;

@@ -6,8 +6,10 @@
 
 #include "common/base/error.h"
 #include "server/strategy/adaptive_optimizer.h"
+#include "server/strategy/buffered_averaging.h"
 #include "server/strategy/federated_averaging.h"
 #include "server/strategy/ruled_strategies.h"
+#include "server/strategy/scaffold.h"
 #include "server/strategy/server_momentum.h"
 #include "server/strategy/server_settings.h"
 
@@ -47,7 +49,7 @@ struct Known {
   std::string_view name;
   std::unique_ptr<Strategy> (*make)(ServerSettings& settings, const Plan& plan);
 };
-constexpr std::array<Known, 14> known_strategies{{{"fedavg", averaging},
+constexpr std::array<Known, 16> known_strategies{{{"fedavg", averaging},
                                                   {"fedprox", proximal},
                                                   {"fedavgm", momentum},
                                                   {"fedadagrad", adaptive<SecondMoment::adagrad>},
@@ -60,7 +62,9 @@ constexpr std::array<Known, 14> known_strategies{{{"fedavg", averaging},
                                                   {"norm-bound", make_norm_bound},
                                                   {"krum", make_krum},
                                                   {"multi-krum", make_multi_krum},
-                                                  {"geometric-median", make_geometric_median}}};
+                                                  {"geometric-median", make_geometric_median},
+                                                  {"fedbuff", make_fedbuff},
+                                                  {"scaffold", make_scaffold}}};
 
 }  // namespace
 
@@ -76,8 +80,9 @@ void next_elements(const Strategy& strategy, std::size_t trained, std::size_t fi
   const std::size_t count = range.next.size();
   const std::size_t moved = std::min(count, trained - std::min(first, trained));
   if (moved > 0) {
+    const std::size_t controls = std::min(moved, range.control_sum.size());
     strategy.step({range.base.first(moved), range.sum.first(moved), range.total_weight, range.state,
-                   range.next.first(moved)});
+                   range.next.first(moved), range.control_sum.first(controls)});
   }
   for (std::size_t i = moved; i < count; ++i) {
     range.next[i] =

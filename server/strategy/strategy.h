@@ -26,6 +26,8 @@ struct ElementRange {
   /// state_vectors() the first are there.
   std::array<std::span<float>, most_state_vectors> state;
   std::span<float> next;  ///< To be written.
+  /// Of the changes of the devices' control variates; there where the strategy has them.
+  std::span<const double> control_sum = {};
 };
 
 /// How updates become the next model, element by element. Pure; the result depends on its arguments alone,
@@ -36,10 +38,18 @@ class Strategy {
 
   /// What an update of so many examples counts for in the fold.
   virtual std::uint32_t weight(std::uint32_t examples) const = 0;
+  /// The same, and never more, where the version it was trained from is so many behind the newest.
+  virtual std::uint32_t stale_weight(std::uint32_t examples, std::uint64_t /*staleness*/) const {
+    return weight(examples);
+  }
 
   /// How Δ_t follows from the updates where it is not their mean; null where it is. The strategy's own, as
   /// long as it lives.
   virtual const AggregationRule* rule() const { return nullptr; }
+
+  /// Whether an update's delta is followed by the change of its device's control variate, as long as the
+  /// trained part; the state's only vector is then the server's own, which devices train by.
+  virtual bool has_controls() const { return false; }
 
   /// How many vectors, each as long as the trained part of the model, go with a version into the next round.
   virtual std::size_t state_vectors() const { return 0; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "common/base/error.h"
@@ -18,14 +19,34 @@ namespace {
 constexpr std::chrono::seconds patience{120};
 constexpr std::uint32_t examples = 100;
 
-/// Numbers in [-0.01, 0.01), by Wellons' "lowbias32" hash of their place; a loop that vectorises.
-void fill_with_noise(std::vector<float>& values, std::uint32_t key) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint32_t x = static_cast<std::uint32_t>(i) * 0x9E3779B9U + key;
-    x = (x ^ (x >> 16U)) * 0x7FEB352DU;
-    x = (x ^ (x >> 15U)) * 0x846CA68BU;
-    x ^= x >> 16U;
-    values[i] = static_cast<float>(static_cast<std::int32_t>(x)) * (0.01F / 2147483648.0F);
+constexpr float largest = 0.01F;
+
+/// By Wellons' "lowbias32" hash of its place; loops with it vectorise.
+std::uint32_t noise_at(std::size_t place, std::uint32_t key) {
+  std::uint32_t x = static_cast<std::uint32_t>(place) * 0x9E3779B9U + key;
+  x = (x ^ (x >> 16U)) * 0x7FEB352DU;
+  x = (x ^ (x >> 15U)) * 0x846CA68BU;
+  return x ^ (x >> 16U);
+}
+
+/// Fills an update of so many elements in [-0.01, 0.01].
+void fill_as_fp32(Bytes& bytes, std::size_t elements, std::uint32_t key) {
+  for (std::size_t i = 0; i < elements; ++i) {
+    const float value = static_cast<float>(static_cast<std::int32_t>(noise_at(i, key))) * (largest / 0x1p31F);
+    std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
+  }
+}
+
+void fill_as_int8(Bytes& bytes, std::size_t elements, std::uint32_t key) {
+  constexpr float scale = largest / 127.0F;
+  std::byte* out = bytes.data();
+  for (std::size_t first = 0; first < elements; first += encoding_block) {
+    std::memcpy(out, &scale, sizeof scale);
+    out += sizeof scale;
+    const std::size_t count = std::min(encoding_block, elements - first);
+    for (std::size_t i = 0; i < count; ++i)
+      out[i] = static_cast<std::byte>(static_cast<int>((noise_at(first + i, key) >> 24U) % 255U) - 127);
+    out += count;
   }
 }
 
@@ -86,6 +107,7 @@ struct EchoDevice::Wire {
       message.add_hash(digest);
       message.add_length(bytes.size());
       message.add_examples(examples);
+      message.add_encoding(static_cast<wire::Encoding>(device.fleet_.encoding));
       return message.Finish();
     };
     co_await send<wire::UpdateAnnounce>(device, make);
@@ -155,15 +177,16 @@ awaitable<void> EchoDevice::take_offer() {
   const wire::WorkOffer* const offer = co_await Wire::expect<wire::WorkOffer>(*this);
   round_ = offer->round();
   trained_version_ = offer->version();
-  delta_.resize(fleet_.layout.size());
-  fill_with_noise(delta_, static_cast<std::uint32_t>(offer->seed()));
+  const auto key = static_cast<std::uint32_t>(offer->seed());
+  update_.resize(encoded_bytes(fleet_.encoding, fleet_.layout.size()));
+  const auto fill = fleet_.encoding == Encoding::int8 ? fill_as_int8 : fill_as_fp32;
+  fill(update_, fleet_.layout.size(), key);
 }
 
 awaitable<void> EchoDevice::send_update() {
-  const ByteView bytes = as_bytes(std::span<const float>(delta_));
-  co_await Wire::announce(*this, bytes);
+  co_await Wire::announce(*this, update_);
   co_await Wire::expect<wire::UpdateGo>(*this);
-  for (ByteView rest = bytes; !rest.empty();) {
+  for (ByteView rest = update_; !rest.empty();) {
     const ByteView chunk = rest.first(std::min(rest.size(), limits::sent_chunk_bytes));
     co_await connection_->write_chunk(chunk, patience);
     rest = rest.subspan(chunk.size());

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "common/base/digest.h"
+#include "common/model/encoding.h"
 #include "common/model/layout.h"
 #include "common/net/certificates.h"
 #include "common/net/connection.h"
@@ -23,6 +24,7 @@ struct EchoFleet {
   std::vector<net::Identity> devices;
   std::string task;
   Layout layout;
+  Encoding encoding = Encoding::fp32;  ///< Of their updates.
 };
 
 /// A device that does not train: its half of the conversation, step by step, over connections of its own. One
@@ -67,7 +69,7 @@ class EchoDevice {
   std::uint64_t round_ = 0;
   std::uint64_t trained_version_ = 0;
   Digest weights_hash_;
-  std::vector<float> delta_;
+  Bytes update_;
 };
 
 }  // namespace fl::bench

@@ -100,7 +100,8 @@ EchoFleet MeasuredServer::make_home(std::uint64_t parameters, const RoundPlan& p
   Layout layout;
   layout.add("weight", Datatype::fp32, {static_cast<std::int64_t>(parameters)}, Role::trained);
   add_task(home, layout, plan);
-  return {config.listen, home.authority().certificate, enrol_devices(home, devices), task_name, layout};
+  return {config.listen, home.authority().certificate, enrol_devices(home, devices), task_name, layout,
+          plan.encoding};
 }
 
 MeasuredServer::MeasuredServer(std::uint64_t parameters, const RoundPlan& plan, std::uint32_t devices)

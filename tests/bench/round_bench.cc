@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <string>
@@ -96,8 +97,16 @@ struct Measured {
   double bytes;
 };
 
-Measured measure(const Size& size, Durability durability) {
+/// Whether FL_BENCH_SIZES, where it is set, names it: a list such as "1Mx10,10Mx10".
+bool is_asked_for(const Size& size) {
+  const char* const asked = std::getenv("FL_BENCH_SIZES");
+  return asked == nullptr ||
+         ("," + std::string(asked) + ",").find("," + std::string(size.name) + ",") != std::string::npos;
+}
+
+Measured measure(const Size& size, Durability durability, Encoding encoding = Encoding::fp32) {
   RoundPlan plan;
+  plan.encoding = encoding;
   plan.goal = plan.minimum = size.devices;
   plan.over_selection = 1.0;
   plan.max_examples = 1000;
@@ -121,14 +130,21 @@ void round(benchmark::State& state) {
     state.counters["tls_bytes_a_second"] = tls;
     state.counters["fold_elements_a_second"] = fold;
     state.counters["disk_bytes_a_second"] = disk;
+    if (std::none_of(sizes.begin(), sizes.end(), is_asked_for)) {
+      state.SkipWithError("FL_BENCH_SIZES names none of 0.1Mx50, 0.2Mx100, 1Mx10, 10Mx10 and 100Mx6");
+      break;
+    }
     for (const Size& size : sizes) {
+      if (!is_asked_for(size)) continue;
       const std::string name = size.name;
       const Measured relaxed = measure(size, Durability::relaxed);
       const Measured synced = measure(size, Durability::fsync);
-      std::fprintf(stderr, "  %s: %.3f s a round, %.3f s with fsync\n", size.name, relaxed.seconds,
-                   synced.seconds);
+      const Measured small = measure(size, Durability::relaxed, Encoding::int8);
+      std::fprintf(stderr, "  %s: %.3f s a round, %.3f s with fsync, %.3f s with int8\n", size.name,
+                   relaxed.seconds, synced.seconds, small.seconds);
       state.counters["seconds_" + name] = relaxed.seconds;
       state.counters["seconds_fsync_" + name] = synced.seconds;
+      state.counters["seconds_int8_" + name] = small.seconds;
       state.counters["ratio_to_limit_" + name] = relaxed.seconds / least_seconds(size, tls, fold);
       state.counters["megabytes_" + name] = relaxed.bytes / 1e6;
       state.counters["models_" + name] = relaxed.bytes / static_cast<double>(size.parameters * sizeof(float));

@@ -68,7 +68,8 @@ TEST_CASE("frames that are malformed or oversized or cut off cost the server one
   federation.enrol(1);
   const net::Identity identity = identity_of(federation.device_home(0));
   for (const BadBytes& bad :
-       {BadBytes{frame(4, 9, "kind"), "a frame's kind must be 1 (message) or 2 (chunk)"},
+       {BadBytes{frame(4, 9, "kind"),
+                 "a frame's kind must be 1 (message), 2 (chunk) or 3 (compressed chunk)"},
         BadBytes{frame(64U << 20U, 1, "much"), "a frame announces a payload over the limit"},
         BadBytes{frame(4, 1, "what"), "does not verify"},
         BadBytes{frame(100, 1, "only this"), "closed inside a frame, which was cut off"}}) {

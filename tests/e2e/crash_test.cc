@@ -1,18 +1,12 @@
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cmath>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <random>
-#include <thread>
-#include <utility>
 
 #include <doctest/doctest.h>
 
 #include "server/ledger/blob_store.h"
 #include "server/ledger/ledger.h"
+#include "tests/e2e/doomed_server.h"
 #include "tests/e2e/refusals.h"
 #include "tests/e2e/retrying_devices.h"
 
@@ -22,53 +16,6 @@ using namespace fl::test;
 namespace {
 
 constexpr std::uint32_t device_count = 3;
-
-int kills_wanted() {
-  const char* const wanted = std::getenv("FL_SERVER_KILLS");
-  return wanted == nullptr ? 20 : std::atoi(wanted);
-}
-
-/// A server that is brought down at instants that nobody chose.
-class DoomedServer {
- public:
-  explicit DoomedServer(std::filesystem::path home) : home_(std::move(home)) {}
-
-  void start() {
-    process_ = std::make_unique<Process>("fl-server", std::vector<std::string>{"run", home_.string()});
-    process_->wait_for_line("listening on");
-  }
-
-  /// At any instant of about two rounds; every other time shortly after a step of a round, as those in which
-  /// something is written are short.
-  void live_for_a_while() {
-    static constexpr std::array<const char*, 3> steps{"update accepted", "aggregating",
-                                                      "committed as version"};
-    if (std::exchange(soon_, !soon_)) {
-      process_->wait_for_line(steps.at(random_() % steps.size()));
-      pass(std::chrono::microseconds(random_() % 10'000));
-    } else {
-      pass(std::chrono::microseconds(random_() % 200'000));
-    }
-  }
-
-  void kill() { process_->kill(); }
-
-  void stop() {
-    process_->signal(SIGTERM);
-    CHECK(process_->wait().exit_code == 0);
-  }
-
-  Process& process() { return *process_; }
-
- private:
-  /// This waits for nothing: it is the instant that is drawn.
-  static void pass(std::chrono::microseconds time) { std::this_thread::sleep_for(time); }
-
-  std::filesystem::path home_;
-  std::unique_ptr<Process> process_;
-  std::mt19937 random_{std::random_device()()};
-  bool soon_ = false;
-};
 
 void check_clean(const std::filesystem::path& home) {
   const Ended ended = run("fl-server", {"fsck", home.string()});

@@ -4,7 +4,9 @@
 #include <boost/json/parse.hpp>
 #include <doctest/doctest.h>
 
+#include "common/base/files.h"
 #include "tests/e2e/members.h"
+#include "tests/e2e/scrape.h"
 
 using namespace fl::test;
 
@@ -71,6 +73,33 @@ TEST_CASE("five devices train over TLS until they recognise strangers and predic
   double alone = 0;
   for (const std::uint32_t device : {0U, 2U, 4U}) alone += accuracy_alone(federation, device, files) / 3;
   CHECK(alone < accuracy - 0.15);  // eleven times 0.444
+}
+
+TEST_CASE(
+    "devices that follow a task by differences have the server's bits for a quarter of the bytes (I4)") {
+  Federation::Settings settings;
+  settings.model = "architecture = cnn1d\n";
+  settings.more = "encoding = int8\ndownload-encoding = int8\n";
+  Federation federation(settings);
+  federation.start_server();
+  const Scrape metrics(federation);
+  federation.start_devices();
+  for (const std::uint32_t device : {0U, 1U}) {
+    federation.device(device).wait_for_line("version 4 of motion serves now", Process::Seconds(120));
+    const fl::Manifest manifest = manifest_of(federation.device_home(device));
+    CHECK(manifest.version == 4);
+    CHECK(std::filesystem::exists(federation.server_home() / "blobs" / manifest.weights_hash.hex()));
+    CHECK(fl::sha256(fl::read_file(federation.device_home(device) / "models" / "motion" / "parts" /
+                                   manifest.weights_hash.hex())) == manifest.weights_hash);
+  }
+  const std::uint64_t elements = manifest_of(federation.device_home(0)).weights_count;
+  const auto sent = [&](const std::string& encoding) {
+    return metrics.figure("fl_transfer_bytes_total{direction=\"sent\",encoding=\"" + encoding +
+                          "\",task=\"motion\"}");
+  };
+  CHECK(sent("fp32") == 2.0 * 4.0 * static_cast<double>(elements));
+  CHECK(sent("int8") == 2.0 * 3.0 * static_cast<double>(encoded_bytes(fl::Encoding::int8, elements)));
+  CHECK(federation.stop_server().exit_code == 0);
 }
 
 TEST_CASE("a server killed between rounds goes on with the next round (I3)") {

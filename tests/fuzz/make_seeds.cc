@@ -13,6 +13,7 @@
 #include "common/model/plan.h"
 #include "common/model/safetensors.h"
 #include "common/net/enrolment_token.h"
+#include "protocol/compression.h"
 #include "protocol/frame.h"
 #include "tests/unit/model/safetensors_file.h"
 #include "tests/unit/model/sample_contract.h"
@@ -65,7 +66,18 @@ void wire_seeds(const std::filesystem::path& root) {
   }
   frames.add("chunks", with_choices({1, 4, 30}, chunks));
   frames.add("too-large", with_choices({1, 1, 3}, wire::frame_header(wire::FrameKind::chunk, 33)));
-  frames.add("unknown-kind", with_choices({1, 1, 3}, wire::frame_header(wire::FrameKind{3}, 1)));
+  frames.add("unknown-kind", with_choices({1, 1, 3}, wire::frame_header(wire::FrameKind{4}, 1)));
+}
+
+void compressed_seeds(const std::filesystem::path& root) {
+  const Seeds seeds(root, "compressed_chunk");
+  wire::ChunkCompressor compressor;
+  const Bytes zeros(5000);
+  seeds.add("zeros", with_choices({255}, compressor.compress(zeros)));
+  seeds.add("too-long", with_choices({70}, compressor.compress(zeros)));
+  Bytes small(5000);
+  for (std::size_t i = 0; i < small.size(); ++i) small[i] = static_cast<std::byte>(i * i % 11);
+  seeds.add("small-integers", with_choices({255}, compressor.compress(small)));
 }
 
 void update_seeds(const std::filesystem::path& root) {
@@ -162,7 +174,8 @@ int main(int argc, char** argv) {
     std::fputs("usage: fl_fuzz_seeds FOLDER\n", stderr);
     return 2;
   }
-  for (const auto& write : {wire_seeds, update_seeds, json_seeds, layout_seeds, data_seeds, text_seeds}) {
+  for (const auto& write :
+       {wire_seeds, compressed_seeds, update_seeds, json_seeds, layout_seeds, data_seeds, text_seeds}) {
     write(argv[1]);
   }
   return 0;

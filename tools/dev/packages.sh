@@ -8,7 +8,7 @@ build_packages=(
   g++ cmake ninja-build
   libboost1.81-dev libboost-json1.81-dev libboost-program-options1.81-dev
   libssl-dev libflatbuffers-dev flatbuffers-compiler flatbuffers-compiler-dev
-  libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev
+  libsqlite3-dev libsqlitecpp-dev libzstd-dev libspdlog-dev prometheus-cpp-dev
   libtorch-dev "$blas_package"
   doctest-dev
 )

@@ -107,7 +107,9 @@ class Device {
   /// Stops the agent.
   ~Device();
 
-  /// Answers one input of a task with a single fp32 input, in the shape and order of its contract. Never
+  /// Answers one input of a task with a single fp32 input, in the shape and order of its contract: for
+  /// windows all samples of the first column, then of the second; values as the model takes them, already
+  /// multiplied by the factors of contract(task).data.scale, which only import_files() does. Never
   /// waits for the network or for training. Throws Error: not_found (no such task), failed_precondition (no
   /// model has come yet), invalid_argument (another number of values than the contract's, or one that is not
   /// finite).
@@ -120,8 +122,9 @@ class Device {
   /// Keeps an example for training: durable when it returns, and it stays on this device (I1). Returns
   /// whether it is new; one that is there already is kept once. A fifth of them, always the same, is held out
   /// to judge models by. Throws Error: not_found, invalid_argument (shape, a value that is not finite, or a
-  /// label that the task does not have), resource_exhausted (disk full). Where the contract leaves a size
-  /// open or the loss is the archive's own, the task's first example here says how the others must be.
+  /// label that the task does not have), resource_exhausted (disk full). The values are as predict() takes
+  /// them. Where the contract leaves a size open or the loss is the archive's own, the task's first example
+  /// here says how the others must be.
   bool add_example(const std::string& task, std::span<const float> input, std::string_view label);
   /// For regression.
   bool add_example(const std::string& task, std::span<const float> input, float value);

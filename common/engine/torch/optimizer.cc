@@ -26,8 +26,8 @@ double sum_of_squares(std::span<const float> values) {
 }  // namespace
 
 FlatOptimizer::FlatOptimizer(const TrainingPlan& plan, double learning_rate, std::span<float> weights,
-                             std::span<const float> start)
-    : plan_(plan), learning_rate_(learning_rate), weights_(weights), start_(start) {
+                             std::span<const float> start, std::span<const float> correction)
+    : plan_(plan), learning_rate_(learning_rate), weights_(weights), start_(start), correction_(correction) {
   const bool adam = plan.optimizer == Optimizer::adam;
   if (adam || plan.momentum != 0.0) first_moment_.resize(weights.size());
   if (adam) second_moment_.resize(weights.size());
@@ -39,7 +39,9 @@ void FlatOptimizer::step(std::span<const Gradient> gradients) {
   std::size_t offset = 0;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const std::span<const float> whole = with_proximal_term(offset, gradients[i]);
-    if (!whole.empty()) {
+    if (!correction_.empty()) {
+      step_corrected(offset, gradients[i].count, whole, clip);
+    } else if (!whole.empty()) {
       ++steps_[i];
       if (plan_.optimizer == Optimizer::adam) {
         step_adam(offset, whole, clip, steps_[i]);
@@ -92,6 +94,19 @@ void FlatOptimizer::step_sgd(std::size_t offset, std::span<const float> gradient
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     velocity[i] = momentum * velocity[i] + (clip * gradient[i] + decay * weights[i]);
     weights[i] -= rate * velocity[i];
+  }
+}
+
+/// As step_sgd() without momentum; of a parameter without a gradient the gradient is 0.
+void FlatOptimizer::step_corrected(std::size_t offset, std::size_t count, std::span<const float> gradient,
+                                   float clip) {
+  const auto rate = static_cast<float>(learning_rate_);
+  const auto decay = static_cast<float>(plan_.weight_decay);
+  const float* correction = correction_.data() + offset;
+  float* weights = weights_.data() + offset;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float own = gradient.empty() ? 0.0F : clip * gradient[i];
+    weights[i] -= rate * (own + decay * weights[i] + correction[i]);
   }
 }
 

@@ -65,10 +65,23 @@ std::vector<Tensor> TorchModel::predict(std::span<const TensorView> inputs) {
   });
 }
 
+void check_correction(const TrainingPlan& plan, std::span<const float> correction, std::size_t trained) {
+  if (correction.empty()) return;
+  const bool plain = plan.optimizer == Optimizer::sgd && plan.momentum == 0.0;
+  if (!plain) {
+    throw Error(ErrorCode::invalid_argument, "a correction of the gradients needs sgd without momentum");
+  }
+  if (correction.size() == trained) return;
+  throw Error(ErrorCode::invalid_argument, "a correction of " + std::to_string(correction.size()) +
+                                               " elements was given, " + std::to_string(trained) +
+                                               " are trained");
+}
+
 TrainingResult TorchModel::train(const Examples& examples, const TrainingPlan& plan,
                                  const TrainingSession& session, const ProgressCallback& progress) {
   plan.validate();
   if (examples.count() == 0) throw Error(ErrorCode::invalid_argument, "there are no examples to train on");
+  check_correction(plan, session.correction, binding_->trained().size());
   check_examples(examples, contract_, trial_.classes);
   return guarded(running, [&] {
     use_one_thread();

@@ -50,7 +50,7 @@ class Session {
         feed_(examples, batches_.largest()),
         draws_(derive_seed(session.seed, draws_part)),
         optimizer_(plan, plan.learning_rate_at(session.round), binding.trained(),
-                   std::span<const float>(start_).first(binding.trained().size())) {}
+                   std::span<const float>(start_).first(binding.trained().size()), session.correction) {}
 
   TrainingResult run(const ProgressCallback& progress);
   /// Puts the weights back to what they were.

@@ -18,8 +18,9 @@ using Kind = Finding::Kind;
 struct Damage {
   const char* what;
   std::function<void(FullHome&)> make;
-  std::string where;  ///< Of the fault that must be found.
+  std::string where;  ///< Of what must be found.
   std::string words;
+  Kind kind = Kind::fault;
 };
 
 void flip_last_byte(const fs::path& path) {
@@ -57,8 +58,9 @@ void check_found(const std::vector<Damage>& damages) {
     damage.make(full);
     const HomeReport report = full.check();
     CAPTURE(text_of(report));
-    CHECK(report.has_faults());
-    CHECK(finds(report, Kind::fault, damage.where, damage.words));
+    CHECK(report.has_faults() == (damage.kind == Kind::fault));
+    CHECK(report.has_losses() == (damage.kind == Kind::loss));
+    CHECK(finds(report, damage.kind, damage.where, damage.words));
   }
 }
 
@@ -89,7 +91,7 @@ TEST_CASE("files that are gone or hold something else are faults and say whose t
   const std::string blobs = "blobs/";
   check_found({
       {"weights gone", [](FullHome& full) { fs::remove(full.weights_path(1)); }, blobs,
-       "is missing; it should hold the weights of version 1 of 'har'"},
+       "is missing; it should hold the weights of version 1 of 'har'", Kind::loss},
       {"weights changed", [](FullHome& full) { flip_last_byte(full.weights_path(2)); }, blobs,
        "does not hash to its name; it should hold the weights of version 2 of 'har'"},
       {"weights cut off", [](FullHome& full) { fs::resize_file(full.weights_path(2), 8); }, blobs,
@@ -108,7 +110,7 @@ TEST_CASE("files that are gone or hold something else are faults and say whose t
          fs::remove(full.weights_path(1));
          fs::create_directory(full.weights_path(1));
        },
-       blobs, "cannot be read"},
+       blobs, "cannot be read", Kind::loss},
   });
 }
 
@@ -125,6 +127,23 @@ TEST_CASE("what a fault leads to is told: a start refused or a round abandoned o
             "fl-server does not start") != std::string::npos);
   CHECK(text.find("no round needs it, but the version cannot be exported") != std::string::npos);
   CHECK(text.find("fl-server records round 2 of 'har' as abandoned") != std::string::npos);
+}
+
+TEST_CASE("a difference that is lost costs bytes alone and one that is there is no leftover") {
+  FullHome full;
+  const Weights next{3, 4, 5, 6, 7, 8};
+  RoundResult result{store_weights(full.blobs, sample_task().layout, next), {}};
+  result.difference = {full.ledger.latest_version("har").weights_hash,
+                       full.blobs.put(as_bytes("a difference")), 12, Encoding::fp16, 6};
+  full.registry.commit_round("har", 2, result, at(400));
+  fs::remove_all(full.home.spool_path() / "har");
+  CHECK(text_of(full.check()) == "");
+  fs::remove(full.blobs.path(result.difference->hash));
+  const HomeReport report = full.check();
+  CAPTURE(text_of(report));
+  CHECK(finds(report, Kind::loss, "blobs/",
+              "is missing; it should hold the difference that leads to version 3 of 'har'"));
+  CHECK(text_of(report).find("without it devices fetch the whole weights") != std::string::npos);
 }
 
 TEST_CASE("versions that do not make a chain signed by the home are faults (I6)") {

@@ -150,8 +150,8 @@ TEST_CASE("a home with something lost or damaged is not copied and the sentence 
     fs::resize_file(path, 3);
     return path;
   };
-  check_refused([&](FullHome& full) { return remove(full.weights_path(1)); },
-                "is missing, the weights of version 1 of 'har'; 'fl-server fsck ");
+  check_refused([&](FullHome& full) { return remove(full.weights_path(2)); },
+                "is missing, the weights of version 2 of 'har'; 'fl-server fsck ");
   check_refused([&](FullHome& full) { return remove(full.update_path()); }, "is missing");
   check_refused([&](FullHome& full) { return spoil(full.weights_path(2)); }, "does not hash to its name");
   check_refused([&](FullHome& full) { return spoil(full.update_path()); }, "does not hash to its name");
@@ -161,6 +161,27 @@ TEST_CASE("a home with something lost or damaged is not copied and the sentence 
         return full.home.folder();
       },
       "was not copied: version 2 of 'har'");
+}
+
+TEST_CASE("what is lost and nothing waits for is left out of a copy and named (I9)") {
+  for (const bool is_gone : {true, false}) {
+    FullHome full;
+    const fs::path lost = full.weights_path(1);
+    if (is_gone) fs::remove(lost);
+    if (!is_gone) fs::resize_file(lost, 3);
+    const auto check_report = [&](const HomeReport& report) {
+      CAPTURE(text_of(report));
+      REQUIRE(report.findings.size() == 1);
+      CHECK(report.findings.front().kind == Finding::Kind::loss);
+      CHECK(report.findings.front().where == "blobs/" + lost.filename().string());
+    };
+    check_report(check_home(full.home, Leftovers::report, {}));
+    check_report(copy_home(full.home, full.folder / "backup", {}));
+    const ServerHome backup = ServerHome::open(full.folder / "backup");
+    CHECK(!fs::exists(backup.blobs_path() / lost.filename()));
+    check_report(restore_home(backup, full.folder / "restored", {}));
+    CHECK(Ledger(full.folder / "restored" / "ledger.db").open_round("har")->round == 2);
+  }
 }
 
 TEST_CASE("a home that is restored goes on where its backup was and the backup stays as it is (I3)") {

@@ -50,14 +50,14 @@ TEST_CASE("a pruned version's blobs are not missed and where they are left they 
   CHECK(after.files == 4);  // archive, weights, two updates
 }
 
-TEST_CASE("a kept round's update that is lost is a fault and its folder is no leftover") {
+TEST_CASE("a kept round's update that is lost is told and its folder is no leftover") {
   KeepingHome home;
   home.remove_unneeded();
   fs::remove(home.update_path());
   const HomeReport report = home.check();
   CAPTURE(text_of(report));
   CHECK(report.findings.size() == 1);
-  CHECK(finds(report, Kind::fault, "spool/har/2/a-", "is missing"));
+  CHECK(finds(report, Kind::loss, "spool/har/2/a-", "is missing"));
   CHECK(report.findings.front().remedy.find("cannot be replayed") != std::string::npos);
 }
 

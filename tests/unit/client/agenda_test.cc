@@ -266,6 +266,35 @@ TEST_CASE("training for a round that a newer version has ended is void") {
   CHECK(agenda.next(at(0)).kind == Kind::ask);
 }
 
+TEST_CASE("training whose update may be behind goes on until too many versions have come") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  Offer late = offer("har", 3, 1);
+  late.max_staleness = 2;
+  agenda.offered(late);
+  agenda.next(at(0));
+  agenda.begin_training("har");
+  agenda.noticed(notice("har", 3));
+  CHECK_FALSE(agenda.training_is_void());
+  CHECK(agenda.next(at(0)).kind == Kind::adopt);
+  agenda.take_notice("har");
+  agenda.adopted("har", 3);
+  CHECK(agenda.next(at(0)).kind == Kind::rest);
+  agenda.noticed(notice("har", 4));
+  CHECK(agenda.training_is_void());
+}
+
+TEST_CASE("an offer that a newer version has overtaken here is forgotten and work asked for at once") {
+  Agenda agenda = ready();
+  agenda.asked("har");
+  agenda.offered(offer("har", 3, 1));
+  agenda.noticed(notice("har", 2));
+  CHECK(agenda.next(at(0)).kind == Kind::adopt);
+  agenda.take_notice("har");
+  agenda.adopted("har", 2);
+  CHECK(agenda.next(at(0)).kind == Kind::ask);
+}
+
 TEST_CASE("work that failed here is not asked for again before its round ends or a version comes") {
   Agenda agenda = at_work();
   agenda.training_failed("it diverged");

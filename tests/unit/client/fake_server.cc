@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "protocol/compression.h"
 #include "protocol/limits.h"
 
 namespace fl::test {
@@ -14,6 +15,15 @@ using asio::ip::tcp;
 using flatbuffers::FlatBufferBuilder;
 
 constexpr std::chrono::seconds patience{20};
+
+flatbuffers::Offset<wire::Difference> difference_field(FlatBufferBuilder& builder,
+                                                       const std::optional<Difference>& difference) {
+  if (!difference) return {};
+  const auto base = wire::field_of(builder, difference->base.bytes);
+  const auto hash = wire::field_of(builder, difference->hash.bytes);
+  return wire::CreateDifference(builder, base, hash, difference->bytes,
+                                static_cast<wire::Encoding>(difference->encoding), difference->encoded);
+}
 
 }  // namespace
 
@@ -62,7 +72,9 @@ Task<> Peer::notice(const PublishedVersion& version) {
     const auto task = builder.CreateString(version.manifest.task);
     const auto manifest = wire::field_of(builder, as_bytes(version.signed_manifest.text));
     const auto signature = wire::field_of(builder, version.signed_manifest.signature);
-    return wire::CreateVersionNotice(builder, task, version.manifest.version, manifest, signature);
+    const auto difference = difference_field(builder, version.difference);
+    return wire::CreateVersionNotice(builder, task, version.manifest.version, manifest, signature,
+                                     difference);
   });
   co_await send(std::move(message));
 }
@@ -87,8 +99,10 @@ Task<> Peer::offer(ScriptedOffer offer) {
     const auto plan =
         wire::CreateTrainingPlan(builder, wire::Optimizer::sgd, 0.1, 0, 0, 0.9, 0.999, 1e-8,
                                  wire::Schedule::constant, 1, 1.0, offer.epochs, offer.steps, 16, 0, 0);
+    const auto control = offer.control ? wire::field_of(builder, offer.control->bytes) : 0;
     return wire::CreateWorkOffer(builder, task, offer.round, offer.version, plan, offer.seed,
-                                 offer.max_examples, offer.max_delta, offer.deadline_ms, offer.encoding);
+                                 offer.max_examples, offer.max_delta, offer.deadline_ms, offer.encoding, 0,
+                                 offer.control_elements, control, offer.max_control);
   });
   co_await send(std::move(message));
 }
@@ -115,9 +129,9 @@ Task<> Peer::later(std::string task, std::uint32_t retry_after_ms) {
   co_await send(std::move(message));
 }
 
-Task<> Peer::go(std::uint64_t offset) {
+Task<> Peer::go(std::uint64_t offset, bool compress) {
   auto message = wire::make_message<wire::UpdateGo>(
-      [&](FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, offset); });
+      [&](FlatBufferBuilder& builder) { return wire::CreateUpdateGo(builder, offset, compress); });
   co_await send(std::move(message));
 }
 
@@ -143,11 +157,14 @@ Task<> Peer::keep_alive() {
 
 Task<Bytes> Peer::receive(std::uint64_t bytes) {
   Bytes received;
+  wire::ChunkDecompressor decompressor;
   while (received.size() < bytes) {
     const wire::Frame frame = co_await connection_->read_frame(patience);
-    if (frame.kind == wire::FrameKind::chunk) {
-      received.insert(received.end(), frame.payload.begin(), frame.payload.end());
-    }
+    ByteView chunk;
+    if (frame.kind == wire::FrameKind::chunk) chunk = frame.payload;
+    if (frame.kind == wire::FrameKind::compressed_chunk)
+      chunk = decompressor.decompress(frame.payload, bytes);
+    received.insert(received.end(), chunk.begin(), chunk.end());
   }
   co_return received;
 }
@@ -160,6 +177,7 @@ Task<> Peer::take_update(wire::Outcome outcome) {
 }
 
 ByteView part_of(const PublishedVersion& version, const Digest& hash) {
+  if (version.difference && hash == version.difference->hash) return version.difference_bytes;
   if (hash == version.manifest.archive_hash) return version.archive;
   if (hash == version.manifest.weights_hash) return as_bytes(std::span<const float>(version.weights));
   throw std::runtime_error("the device fetches a part that is not of this version");
@@ -169,13 +187,15 @@ Task<> Peer::serve(const PublishedVersion& version, int parts) {
   for (; parts > 0; --parts) {
     const Received received = co_await expect<wire::Fetch>();
     const auto& fetch = received.as<wire::Fetch>();
-    const ByteView part = part_of(version, Digest::from_bytes(wire::bytes_of(fetch.hash())));
-    auto message = wire::make_message<wire::Transfer>([&](FlatBufferBuilder& builder) {
-      return wire::CreateTransfer(builder, part.size(), fetch.offset());
-    });
-    co_await send(std::move(message));
-    if (fetch.offset() < part.size()) co_await send_chunk(part.subspan(fetch.offset()));
+    co_await transfer(part_of(version, Digest::from_bytes(wire::bytes_of(fetch.hash()))), fetch.offset());
   }
+}
+
+Task<> Peer::transfer(ByteView part, std::uint64_t offset) {
+  auto message = wire::make_message<wire::Transfer>(
+      [&](FlatBufferBuilder& builder) { return wire::CreateTransfer(builder, part.size(), offset); });
+  co_await send(std::move(message));
+  if (offset < part.size()) co_await send_chunk(part.subspan(offset));
 }
 
 Task<> Peer::bring(const PublishedVersion& version, int parts) {

@@ -54,6 +54,9 @@ struct ScriptedOffer {
   float max_delta = 100.0F;
   std::uint32_t deadline_ms = 60'000;
   wire::Encoding encoding = wire::Encoding::fp32;
+  std::uint64_t control_elements = 0;
+  std::optional<Digest> control = std::nullopt;
+  float max_control = 0.0F;
 };
 
 /// The server's end of one connection, for a script.
@@ -89,11 +92,11 @@ class Peer {
   Task<> evaluation(std::uint64_t number, std::uint64_t version);
   Task<> answer_report(wire::Outcome outcome, std::string sentence = "because");
   Task<> later(std::string task, std::uint32_t retry_after_ms);
-  Task<> go(std::uint64_t offset = 0);
+  Task<> go(std::uint64_t offset = 0, bool compress = false);
   Task<> reply(wire::Outcome outcome, std::string sentence = "because");
   Task<> refuse(wire::RefusalCode code, bool closes);
   Task<> keep_alive();
-  /// Takes the chunks of an update.
+  /// Takes the chunks of an update, compressed or not.
   Task<Bytes> receive(std::uint64_t bytes);
 
   /// Takes an announced update whole and says what becomes of it.
@@ -102,6 +105,8 @@ class Peer {
   /// Answers Fetch after Fetch with the version's parts until both that the device lacks were fetched:
   /// `parts` of them.
   Task<> serve(const PublishedVersion& version, int parts);
+  /// Answers one.
+  Task<> transfer(ByteView part, std::uint64_t offset);
   /// Welcome, then a subscription answered by the version, then its parts.
   Task<> bring(const PublishedVersion& version, int parts = 2);
 

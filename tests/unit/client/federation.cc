@@ -1,5 +1,7 @@
 #include "tests/unit/client/federation.h"
 
+#include "common/base/random.h"
+
 namespace fl::test {
 
 PublishedVersion Federation::publish(const std::string& task, std::uint64_t version,
@@ -24,6 +26,22 @@ PublishedVersion Federation::publish(const std::string& task, std::uint64_t vers
   published.archive = std::move(archive);
   published.weights = std::move(weights);
   return published;
+}
+
+PublishedVersion Federation::publish_after(const PublishedVersion& base, Encoding encoding) const {
+  std::vector<float> steps(base.weights.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = 0.01F * static_cast<float>(i);
+  Bytes bytes(encoded_bytes(encoding, steps.size()));
+  Random rounding(1);
+  encode(encoding, steps, rounding, bytes);
+  decode(encoding, bytes, steps);
+  Weights weights = base.weights;
+  for (std::size_t i = 0; i < steps.size(); ++i) weights[i] += steps[i];
+  PublishedVersion next =
+      publish(base.manifest.task, base.manifest.version + 1, std::move(weights), base.archive);
+  next.difference = {base.manifest.weights_hash, sha256(bytes), bytes.size(), encoding, steps.size()};
+  next.difference_bytes = std::move(bytes);
+  return next;
 }
 
 net::Identity Federation::issue(const std::string& device, std::chrono::hours lifetime) const {

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "client/home/device_home.h"
 #include "common/base/clock.h"
+#include "common/model/difference.h"
 #include "common/model/manifest.h"
 #include "common/model/signing.h"
 #include "common/net/certificates.h"
@@ -19,6 +21,8 @@ struct PublishedVersion {
   SignedManifest signed_manifest;
   Bytes archive;
   Weights weights;
+  std::optional<Difference> difference = {};  ///< What a notice says of it.
+  Bytes difference_bytes = {};
 };
 
 /// What a server has: keys, certificates, and versions of linear models with 2 inputs and 3 classes.
@@ -32,6 +36,9 @@ class Federation {
   /// The same with weights, an archive and a contract of the test's own.
   PublishedVersion publish(const std::string& task, std::uint64_t version, Weights weights,
                            Bytes archive) const;
+
+  /// The version after `base`, in which the n-th weight has grown by about 0.01·n, with its difference.
+  PublishedVersion publish_after(const PublishedVersion& base, Encoding encoding) const;
 
   /// A certificate for a device.
   net::Identity issue(const std::string& device, std::chrono::hours lifetime = std::chrono::hours(24)) const;

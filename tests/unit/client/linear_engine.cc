@@ -50,7 +50,7 @@ class LinearModel final : public Model {
     return {make_tensor(logits, {static_cast<std::int64_t>(count), size_.classes})};
   }
 
-  TrainingResult train(const Examples& examples, const TrainingPlan& plan, const TrainingSession&,
+  TrainingResult train(const Examples& examples, const TrainingPlan& plan, const TrainingSession& session,
                        const ProgressCallback& progress) override {
     if (engine_.on_train) engine_.on_train(plan);
     TrainingResult result;
@@ -61,6 +61,9 @@ class LinearModel final : public Model {
       if (engine_.on_step) engine_.on_step(step);
       for (std::size_t i = 0; i < targets.size(); ++i) {
         descend(example(inputs, i), targets[i], static_cast<float>(plan.learning_rate));
+      }
+      for (std::size_t i = 0; i < session.correction.size(); ++i) {
+        weights_[i] -= static_cast<float>(plan.learning_rate) * session.correction[i];
       }
       result.steps = step;
       if (!progress({step, steps, 0.5})) {

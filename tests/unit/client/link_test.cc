@@ -98,6 +98,29 @@ TEST_CASE("a device does not wait for a silent server nor beyond the moment it h
         }) == ErrorCode::timeout);
 }
 
+TEST_CASE("bulk bytes come as they were sent, and take fewer where the server has asked for that") {
+  const Federation federation;
+  const Bytes bytes(1'000'000, std::byte{7});
+  for (const bool compress : {false, true}) {
+    CAPTURE(compress);
+    Bytes received;
+    FakeServer server(federation, {[&](Peer& peer) -> Task<> {
+                        peer.connection().set_limits(limits::message_bytes, limits::chunk_bytes);
+                        co_await peer.go(0, compress);
+                        received = co_await peer.receive(bytes.size());
+                      }});
+    std::uint64_t sent = 0;
+    have(federation, server, [&](Link& link) -> Task<> {
+      const Link::Answer answer = co_await link.answer(patience);
+      co_await link.send_bulk(bytes, answer.as<wire::UpdateGo>().compress());
+      sent = link.bytes_sent();
+    });
+    server.finish();
+    CHECK(received == bytes);
+    CHECK((sent < bytes.size() / 10) == compress);
+  }
+}
+
 TEST_CASE("a fetch waits for its turn as long as the server keeps the connection alive") {
   const Federation federation;
   const TemporaryFolder folder;

@@ -32,6 +32,9 @@ struct OfferFields {
   bool has_plan = true;
   std::uint32_t deadline_ms = 1000;
   std::uint8_t encoding = 0;
+  std::uint32_t max_staleness = 0;
+  std::uint64_t control_elements = 0;
+  float max_control = 0.0F;
 };
 
 Offer offer_with(const OfferFields& fields) {
@@ -42,7 +45,8 @@ Offer offer_with(const OfferFields& fields) {
                                                wire::Schedule::constant, 1, 1.0, fields.epochs, 0, 16, 0, 0);
     return wire::CreateWorkOffer(builder, task, 4, 3, fields.has_plan ? plan : 0, 99, fields.max_examples,
                                  fields.max_delta, fields.deadline_ms,
-                                 static_cast<wire::Encoding>(fields.encoding));
+                                 static_cast<wire::Encoding>(fields.encoding), fields.max_staleness,
+                                 fields.control_elements, 0, fields.max_control);
   });
   return offer_from(body_of<wire::WorkOffer>(buffer), Moment());
 }
@@ -58,6 +62,8 @@ TEST_CASE("an offer is understood field for field") {
   CHECK(offer.plan.learning_rate == 0.1);
   CHECK(offer.plan.batch_size == 16);
   CHECK(offer.deadline == Moment() + std::chrono::seconds(1));
+  CHECK(offer.max_staleness == 0);
+  CHECK(offer_with({.max_staleness = 7}).max_staleness == 7);
 }
 
 TEST_CASE("an offer that no device could follow is refused by name (I8)") {
@@ -72,6 +78,10 @@ TEST_CASE("an offer that no device could follow is refused by name (I8)") {
   CHECK(refused({.learning_rate = -1.0}));
   CHECK(refused({.optimizer = 17}));
   CHECK(refused({.has_plan = false}));
+  CHECK(refused({.control_elements = 3, .max_control = 0.0F}));
+  CHECK(refused({.control_elements = 3, .max_control = std::numeric_limits<float>::infinity()}));
+  CHECK(refused({.control_elements = ~std::uint64_t{0}, .max_control = 1.0F}));
+  CHECK(offer_with({.control_elements = 3, .max_control = 1.0F}).control_elements == 3);
 }
 
 TEST_CASE("an encoding that a device does not know or has no room for the deltas leaves it fp32") {
@@ -128,11 +138,14 @@ TEST_CASE("an evaluation that is offered is understood and no deadline is beyond
   CHECK(offer.deadline == Moment() + std::chrono::hours(24 * 7));
 }
 
-TEST_CASE("a device names the feature without which it is asked for no evaluation") {
+TEST_CASE(
+    "a device names the features without which it gets neither evaluations nor differences nor compresses") {
   const auto buffer = hello_message();
   const auto& hello = body_of<wire::Hello>(buffer);
-  REQUIRE(hello.features()->size() == 1);
+  REQUIRE(hello.features()->size() == 3);
   CHECK(hello.features()->Get(0)->str() == "evaluation");
+  CHECK(hello.features()->Get(1)->str() == "differences");
+  CHECK(hello.features()->Get(2)->str() == "zstd");
 }
 
 TEST_CASE("a notice without a whole signature is refused (I6)") {
@@ -164,4 +177,34 @@ TEST_CASE("every outcome has its consequence") {
   CHECK(settlement_of(wire::Outcome::server_failure) == Settlement::retry);
   CHECK(settlement_of(wire::Outcome::not_finite) == Settlement::unwelcome);
   CHECK(settlement_of(static_cast<wire::Outcome>(200)) == Settlement::unwelcome);
+}
+
+TEST_CASE("what leads to a version is understood and passed over where it is none (I8)") {
+  struct Fields {
+    std::size_t base_bytes = 32;
+    std::size_t hash_bytes = 32;
+    std::uint8_t encoding = 2;
+  };
+  const auto difference_with = [](const Fields& fields) {
+    const auto buffer = wire::make_message<wire::VersionNotice>([&](flatbuffers::FlatBufferBuilder& builder) {
+      const auto task = builder.CreateString("har");
+      const auto signature = wire::field_of(builder, Bytes(64));
+      const auto base = wire::field_of(builder, Bytes(fields.base_bytes, std::byte{1}));
+      const auto hash = wire::field_of(builder, Bytes(fields.hash_bytes, std::byte{2}));
+      const auto difference =
+          wire::CreateDifference(builder, base, hash, 17, static_cast<wire::Encoding>(fields.encoding), 9);
+      return wire::CreateVersionNotice(builder, task, 3, 0, signature, difference);
+    });
+    return notice_from(body_of<wire::VersionNotice>(buffer)).difference;
+  };
+  const std::optional<Difference> difference = difference_with({});
+  REQUIRE(difference);
+  CHECK(difference->base == Digest::from_bytes(Bytes(32, std::byte{1})));
+  CHECK(difference->hash == Digest::from_bytes(Bytes(32, std::byte{2})));
+  CHECK(difference->bytes == 17);
+  CHECK(difference->encoding == Encoding::int8);
+  CHECK(difference->encoded == 9);
+  CHECK_FALSE(difference_with({.base_bytes = 31}));
+  CHECK_FALSE(difference_with({.hash_bytes = 0}));
+  CHECK_FALSE(difference_with({.encoding = 3}));
 }

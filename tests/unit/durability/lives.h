@@ -50,11 +50,17 @@ void live_twice(const std::filesystem::path& home, SimulatedDisk& disk, const Ro
 /// What a home's ledger says of the versions.
 VersionChain versions_of(const std::filesystem::path& home);
 
+/// What a home's rounds made: by the base version and the updates that counted, each with its staleness, the
+/// version. The same updates always make the same bits (I4).
+using Makings = std::map<std::string, VersionHashes>;
+Makings makings_of(const std::filesystem::path& home);
+
 /// What is wrong with a home, a line each, as fl-server fsck finds it; leftovers only where they are asked
 /// for.
 std::string faults_of(const std::filesystem::path& home, bool with_leftovers);
 
-/// The acknowledged updates and published versions that a home's ledger does not have, a line each.
+/// The acknowledged updates that do not count once in a home's ledger and the published versions that it does
+/// not have, a line each.
 std::string losses_of(const std::filesystem::path& home, const Told& told);
 
 }  // namespace fl::test

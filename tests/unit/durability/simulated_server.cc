@@ -67,9 +67,30 @@ void make_home_of_two(const std::filesystem::path& folder) {
   for (const char* device : {"a", "b"}) enrol(ledger, device);
 }
 
-std::vector<float> delta_of(const std::string& device, std::uint64_t version) {
+RoundPlan scaffold_plan() {
+  RoundPlan plan = two_device_plan();
+  plan.strategy = "scaffold";
+  plan.server_momentum.reset();
+  plan.server_population = 2;
+  plan.server_max_control = 2.0;
+  return plan;
+}
+
+RoundPlan buffer_plan() {
+  RoundPlan plan = two_device_plan();
+  plan.strategy = "fedbuff";
+  plan.goal = plan.minimum = 1;
+  plan.server_momentum.reset();
+  plan.over_selection = 1.0;
+  plan.server_max_staleness = 10;
+  plan.server_concurrency = 2;
+  return plan;
+}
+
+std::vector<float> delta_of(const std::string& device, std::uint64_t version, const RoundPlan& plan) {
   Random random(derive_seed(version, examples_of(device)));
-  std::vector<float> delta(layout_of_task().size());
+  const Layout layout = layout_of_task();
+  std::vector<float> delta(layout.size() + (plan.has_controls() ? server::trained_elements(layout) : 0));
   for (float& value : delta) value = static_cast<float>(random.uniform() - 0.5);
   return delta;
 }
@@ -78,9 +99,9 @@ struct SimulatedServer::Device final : server::TaskListener {
   Device(SimulatedServer& its_owner, std::string its_id)
       : owner(its_owner), id(std::move(its_id)), pause(owner.context_) {}
 
-  /// Unless it has asked and not been answered.
+  /// Unless it has asked and not been answered, or has work to do.
   void ask() {
-    if (std::exchange(asks, true)) return;
+    if (works || std::exchange(asks, true)) return;
     asio::post(owner.context_, [this] { owner.runner_->ask(id); });
   }
   void after_a_while(std::function<void()> action) {
@@ -92,6 +113,7 @@ struct SimulatedServer::Device final : server::TaskListener {
 
   void work_offered(const std::string& /*task*/, const server::Work& work) override {
     asks = false;
+    works = true;
     owner.offers_.push_back({this, work});
     asio::post(owner.context_, [this] { owner.send_next(); });
   }
@@ -111,6 +133,7 @@ struct SimulatedServer::Device final : server::TaskListener {
   std::string id;
   asio::steady_timer pause;
   bool asks = false;
+  bool works = false;
 };
 
 SimulatedServer::SimulatedServer(const std::filesystem::path& home, Disk& disk, const RoundPlan& plan,
@@ -185,12 +208,13 @@ void SimulatedServer::send_next() {
 }
 
 asio::awaitable<void> SimulatedServer::send(Offer offer) {
-  const std::vector<float> delta = delta_of(offer.device->id, offer.work.version);
+  const std::vector<float> delta = delta_of(offer.device->id, offer.work.version, plan_);
   const ByteView content = as_bytes(std::span<const float>(delta));
   const Bytes bytes(content.begin(), content.end());
   const Announcement update = announcement_of(offer.device->id, offer.work, bytes);
   Verdict verdict = runner_->judge(update);
   if (verdict.outcome == Outcome::accepted) verdict = co_await deliver(update, bytes);
+  offer.device->works = verdict.outcome == Outcome::server_failure;  // it is sent again
   if (verdict.outcome == Outcome::accepted || verdict.outcome == Outcome::already_accepted) {
     told_.acknowledged.insert({update.device, update.round});
     offer.device->after_a_while([offer] { offer.device->ask(); });
@@ -202,15 +226,19 @@ asio::awaitable<void> SimulatedServer::send(Offer offer) {
 }
 
 asio::awaitable<Verdict> SimulatedServer::deliver(const Announcement& update, const Bytes& bytes) {
+  const std::shared_ptr<server::TaskRunner> runner = runner_;  // also where this coroutine is destroyed
   try {
+    const server::TaskRunner::Kept kept(*runner, update);
+    server::UpdateCheck check = runner->check_of(update.record.encoding);
     server::IncomingUpdate incoming =
-        spool_.receive(task_name, update.round, update.device, update.hash, update.length);
+        spool_.receive(task_name, runner->spool_round(update.round), update.device, update.hash,
+                       update.length, [&check](ByteView piece) { check.look_at(piece); });
     const ByteView rest = ByteView(bytes).subspan(incoming.offset());
     const ByteView half = rest.first(rest.size() / 2);
     for (const ByteView& chunk : {half, rest.subspan(half.size())}) {
       if (!chunk.empty()) incoming.append(chunk);
     }
-    co_return co_await runner_->take(update, std::move(incoming));
+    co_return co_await runner->take(update, std::move(incoming), check);
   } catch (const Error& error) {
     co_return Verdict{Outcome::server_failure, error.what()};
   }

@@ -16,7 +16,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <spdlog/sinks/ringbuffer_sink.h>
 
 #include "server/fleet/task_runner.h"
@@ -30,16 +29,25 @@ struct Told {
   bool task_added = false;
   std::set<std::pair<std::string, std::uint64_t>> acknowledged;  ///< Device and round.
   std::map<std::uint64_t, Digest> published;                     ///< Weights by version.
+
+  bool has_reached(std::uint64_t version) const {
+    return !published.empty() && published.rbegin()->first >= version;
+  }
 };
 
-/// The task "tiny": two devices that must both send, and a strategy that carries something on.
+/// Plans of the task "tiny": two devices that must both send, and a strategy that carries something on.
 RoundPlan two_device_plan();
+/// The same with control variates.
+RoundPlan scaffold_plan();
+/// Each update makes a version, so that the other device's is then behind.
+RoundPlan buffer_plan();
 
 /// Makes a server's home with the devices "a" and "b" and without a task.
 void make_home_of_two(const std::filesystem::path& folder);
 
-/// What a device makes of a version: the same whenever it is asked.
-std::vector<float> delta_of(const std::string& device, std::uint64_t version);
+/// What a device makes of a version: the same whenever it is asked. With what its control variate changes by,
+/// where the plan has them.
+std::vector<float> delta_of(const std::string& device, std::uint64_t version, const RoundPlan& plan);
 
 /// One life of a server on a disk: the ledger, the stores and the runner of the task "tiny", with the devices
 /// "a" and "b" in the same process, of which one sends at a time. Everything on the calling thread and one
@@ -83,7 +91,7 @@ class SimulatedServer {
   server::BlobStore blobs_;
   server::UpdateSpool spool_;
   server::Registry registry_;
-  boost::asio::thread_pool workers_{1};
+  server::Workers workers_{1, 1};
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
   std::list<Device> devices_;

@@ -36,6 +36,8 @@ struct Oracle {
     return result;
   }
 
+  std::array<double, 3> correction{};
+
   /// One step over all examples, as PyTorch's SGD and Adam, clip_grad_norm_ and FedProx are written down.
   void step(const Examples& data, const TrainingPlan& plan, double rate) {
     ++steps;
@@ -48,7 +50,7 @@ struct Oracle {
     norm = std::sqrt(norm);
     for (std::size_t i = 0; i < 3; ++i) {
       if (plan.gradient_clip > 0.0 && norm > plan.gradient_clip) g[i] *= plan.gradient_clip / (norm + 1e-6);
-      g[i] += plan.weight_decay * weights[i];
+      g[i] += plan.weight_decay * weights[i] + correction[i];
       if (plan.optimizer == Optimizer::adam) {
         adam(i, g[i], plan, rate);
       } else {
@@ -108,6 +110,54 @@ std::vector<float> trained_weights(const Architecture& architecture, const TaskC
 
 TEST_CASE("plain SGD follows the formula") {
   check_against_oracle(plain_plan(10, 20, 0.05));
+}
+
+TEST_CASE("every step of SGD is corrected by what the session adds to the gradient") {
+  const Examples data = regression(20);
+  TrainingPlan plan = plain_plan(10, 20, 0.05);
+  plan.weight_decay = 0.1;
+  const std::vector<float> correction = {0.5F, -1.0F, 2.0F};
+  auto model = linear_model();
+  Oracle oracle;
+  for (std::size_t i = 0; i < 3; ++i) {
+    oracle.weights[i] = oracle.start[i] = model->weights()[i];
+    oracle.correction[i] = correction[i];
+  }
+  TrainingSession session{1, 5};
+  session.correction = correction;
+  CHECK(model->train(data, plan, session, nullptr).steps == 10);
+  for (int i = 0; i < 10; ++i) oracle.step(data, plan, 0.05);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(model->weights()[i] == doctest::Approx(oracle.weights[i]).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("a correction that does not fit or is not for plain SGD is refused and changes nothing (I9)") {
+  const Examples data = regression(20);
+  const std::vector<float> correction(3, 1.0F);
+  const auto refusal = [&](const TrainingPlan& plan, std::size_t elements) {
+    auto model = linear_model();
+    const std::vector<float> before = copy_of(model->weights());
+    TrainingSession session;
+    session.correction = std::span<const float>(correction).first(elements);
+    std::string sentence;
+    try {
+      model->train(data, plan, session, nullptr);
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::invalid_argument);
+      sentence = error.what();
+    }
+    CHECK((sentence.empty() || copy_of(model->weights()) == before));
+    return sentence;
+  };
+  TrainingPlan plan = plain_plan(1, 20, 0.05);
+  CHECK(refusal(plan, 3).empty());
+  CHECK(refusal(plan, 2) == "a correction of 2 elements was given, 3 are trained");
+  plan.momentum = 0.5;
+  CHECK(refusal(plan, 3) == "a correction of the gradients needs sgd without momentum");
+  plan.momentum = 0.0;
+  plan.optimizer = Optimizer::adam;
+  CHECK(refusal(plan, 3) == "a correction of the gradients needs sgd without momentum");
 }
 
 TEST_CASE("SGD with momentum follows the formula") {

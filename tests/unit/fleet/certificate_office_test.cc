@@ -36,6 +36,16 @@ TEST_CASE("a request that proves nothing does not use its token up (I9)") {
   CHECK(test.office.enrol(secret, request, "x").outcome == TokenOutcome::used);
 }
 
+TEST_CASE("nothing is signed for who has no token (I8)") {
+  Office test;
+  const Bytes secret = secret_bytes(32);
+  CHECK(test.office.enrol(secret, as_bytes("no request"), "x").outcome == TokenOutcome::unknown);
+  test.ledger.add_token(sha256(secret), "", test.clock.now());
+  const auto enrolment = test.office.enrol(secret, as_bytes("no request"), "x");
+  CHECK(enrolment.outcome == TokenOutcome::expired);
+  CHECK(enrolment.certificate.empty());
+}
+
 TEST_CASE("a device that is unknown or revoked is objected to") {
   Office test;
   CHECK(test.office.admit("d0") == "the device is not enrolled here");

@@ -36,10 +36,7 @@ EvaluationPlan plan_of(std::uint32_t goal, std::uint32_t minimum, std::uint32_t 
 void come(ScriptedDevice& device, std::uint16_t port, std::uint64_t version,
           const std::vector<std::string>& features = {"evaluation"}) {
   device.name_features(features);
-  device.connect(port);
-  device.subscribe(version);
-  device.expect<wire::Subscribed>();
-  device.ask_for_work(version);
+  device.come_for_work(port, version);
 }
 
 /// Has the server's only round made, so that version 2 is the newest.
@@ -269,6 +266,21 @@ TEST_CASE("a device that declines is waited for no longer and others take its pl
     if (device.device != run.device.id()) continue;
     CHECK(device.state == server::EvaluatorState::refused);
     CHECK(device.reason == "the device declined: nothing held out ?");
+  }
+}
+
+TEST_CASE("in the means a device counts for as many examples as it may in a round") {
+  Evaluating run;
+  ScriptedDevice::Report many = good();
+  many.examples = 1'000'000'000 / 2;
+  many.loss_sum = 0.25 * 500'000'000;
+  many.correct = 500'000'000;
+  CHECK(run.device.report(many).outcome() == wire::Outcome::accepted);
+  for (const server::EvaluatorRecord& report : run.server.evaluators(1)) {
+    if (report.device != run.device.id()) continue;
+    CHECK(report.examples == RoundPlan().max_examples);
+    CHECK(report.loss_sum == 0.25 * RoundPlan().max_examples);
+    CHECK(report.correct == RoundPlan().max_examples);
   }
 }
 

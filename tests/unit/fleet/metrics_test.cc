@@ -25,10 +25,7 @@ std::string updates(const std::string& outcome, const std::string& reason) {
 }
 
 void join(ScriptedDevice& device, std::uint16_t port) {
-  device.connect(port);
-  device.subscribe(1);
-  device.expect<wire::Subscribed>();
-  device.ask_for_work(1);
+  device.come_for_work(port, 1);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "server/fleet/next_version.h"
 
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -158,4 +160,56 @@ TEST_CASE("under a rule trained elements move as it says and buffers to the mean
     const double moved = (i < Model::trained ? 1.0 : 14.0 / 6.0) * static_cast<double>(model.delta[i]);
     REQUIRE(next[i] == static_cast<float>(static_cast<double>(model.base[i]) + moved));
   }
+}
+
+TEST_CASE("a version with a difference is to the bit what the base and the difference come to (I4)") {
+  Model model(150'000);
+  const ServerMomentum strategy(0.3, 0.5);  // whose steps no encoding has exactly
+  const RoundResult exact = make_next_version(model.blobs, model.start, model.layout, strategy, model.fold);
+  CHECK_FALSE(exact.difference);
+  const Weights unrounded = model.weights(exact.weights);
+  for (const Encoding encoding : {Encoding::fp16, Encoding::int8}) {
+    CAPTURE(std::string(name(encoding)));
+    const auto made_with = [&](std::uint64_t seed) {
+      return make_next_version(model.blobs, model.start, model.layout, strategy, model.fold, nullptr,
+                               {encoding, seed});
+    };
+    const RoundResult made = made_with(7);
+    REQUIRE(made.difference);
+    CHECK(made.state == exact.state);
+    CHECK(made.difference->base == model.start.weights);
+    CHECK(made.difference->encoding == encoding);
+    CHECK(made.difference->encoded == Model::trained);
+    const Bytes bytes = model.blobs.get(made.difference->hash);
+    const std::size_t buffers = encoded_bytes(encoding, Model::trained);
+    REQUIRE(bytes.size() == buffers + 50'000 * sizeof(float));
+    CHECK(made.difference->bytes == bytes.size());
+    std::vector<float> decoded(Model::trained);
+    decode(encoding, ByteView(bytes).first(buffers), decoded);
+    const Weights next = model.weights(made.weights);
+    for (std::size_t i = 0; i < Model::trained; ++i) {
+      REQUIRE(next[i] == model.base[i] + decoded[i]);
+      REQUIRE(std::abs(next[i] - unrounded[i]) <
+              0.3F / 126);  // of the largest step's 127 parts less than one
+    }
+    for (std::size_t i = Model::trained; i < next.size(); ++i) REQUIRE(next[i] == unrounded[i]);
+    CHECK(std::memcmp(bytes.data() + buffers, next.data() + Model::trained, bytes.size() - buffers) == 0);
+    CHECK(made_with(7).difference->hash == made.difference->hash);
+    CHECK((made_with(8).difference->hash == made.difference->hash) == (encoding == Encoding::fp16));
+  }
+}
+
+TEST_CASE("a version whose steps the encoding has no room for is made as it is and without a difference") {
+  Model model(150'000);
+  const FederatedAveraging huge(1e6);
+  const RoundResult exact = make_next_version(model.blobs, model.start, model.layout, huge, model.fold);
+  const std::size_t files = model.files();
+  const RoundResult half = make_next_version(model.blobs, model.start, model.layout, huge, model.fold,
+                                             nullptr, {Encoding::fp16, 7});
+  CHECK_FALSE(half.difference);
+  CHECK(half.weights == exact.weights);
+  CHECK(model.files() == files);
+  CHECK(make_next_version(model.blobs, model.start, model.layout, huge, model.fold, nullptr,
+                          {Encoding::int8, 7})
+            .difference);
 }

@@ -29,19 +29,12 @@ RoundPlan median_of_three() {
 struct Three {
   explicit Three(TestServer& server) {
     for (std::size_t i = 0; i < 3; ++i) devices.push_back(std::make_unique<ScriptedDevice>(server.token()));
-    for (const auto& device : devices) ready(*device, server);
+    for (const auto& device : devices) device->come_for_work(server.port(), 1);
     for (const auto& device : devices) device->expect<wire::WorkOffer>();
     updates[0].delta = {1.0F, 0.0F, 4.0F, -1.0F};
     updates[1].delta = {2.0F, 3.0F, -4.0F, -1.0F};
     updates[2].delta = {9.0F, -9.0F, 0.5F, 8.0F};
     updates[2].examples = 1'000;
-  }
-
-  static void ready(ScriptedDevice& device, const TestServer& server) {
-    device.connect(server.port());
-    device.subscribe(1);
-    device.expect<wire::Subscribed>();
-    device.ask_for_work(1);
   }
 
   std::vector<std::unique_ptr<ScriptedDevice>> devices;
@@ -74,7 +67,7 @@ TEST_CASE("a round of the median goes on after a restart to the same bits (I3)")
   CHECK(three.devices[2]->upload(three.updates[2]).outcome() == wire::Outcome::accepted);
   server.stop();
   server.start();
-  Three::ready(*three.devices[1], server);
+  three.devices[1]->come_for_work(server.port(), 1);
   three.devices[1]->expect<wire::WorkOffer>();
   CHECK(three.devices[1]->upload(three.updates[1]).outcome() == wire::Outcome::accepted);
   CHECK(three.devices[1]->expect<wire::VersionNotice>().version() == 2);
@@ -106,7 +99,7 @@ TEST_CASE("a round of FedNova goes on after a restart with the steps that were a
   TestServer server(plan);
   ScriptedDevice a(server.token());
   ScriptedDevice b(server.token());
-  for (ScriptedDevice* device : {&a, &b}) Three::ready(*device, server);
+  for (ScriptedDevice* device : {&a, &b}) device->come_for_work(server.port(), 1);
   for (ScriptedDevice* device : {&a, &b}) device->expect<wire::WorkOffer>();
   ScriptedDevice::Update update;
   update.delta = {4.0F, -4.0F, 0.0F, 8.0F};
@@ -115,7 +108,7 @@ TEST_CASE("a round of FedNova goes on after a restart with the steps that were a
   CHECK(a.upload(update).outcome() == wire::Outcome::accepted);
   server.stop();
   server.start();
-  Three::ready(b, server);
+  b.come_for_work(server.port(), 1);
   b.expect<wire::WorkOffer>();
   update.delta = {0.0F, 2.0F, 2.0F, 0.0F};
   update.examples = 192;
@@ -133,7 +126,7 @@ TEST_CASE("an update whose steps the plan does not make is refused and its round
   TestServer server(plan);
   ScriptedDevice a(server.token());
   ScriptedDevice b(server.token());
-  for (ScriptedDevice* device : {&a, &b}) Three::ready(*device, server);
+  for (ScriptedDevice* device : {&a, &b}) device->come_for_work(server.port(), 1);
   for (ScriptedDevice* device : {&a, &b}) device->expect<wire::WorkOffer>();
   ScriptedDevice::Update update;
   update.steps = 1'000'000;
@@ -155,7 +148,7 @@ TEST_CASE("a round of q-FedAvg weighs by the loss on held-out examples and refus
   TestServer server(plan);
   ScriptedDevice a(server.token());
   ScriptedDevice b(server.token());
-  for (ScriptedDevice* device : {&a, &b}) Three::ready(*device, server);
+  for (ScriptedDevice* device : {&a, &b}) device->come_for_work(server.port(), 1);
   for (ScriptedDevice* device : {&a, &b}) device->expect<wire::WorkOffer>();
   CHECK(a.upload({}).outcome() == wire::Outcome::implausible);
   ScriptedDevice::Update update;

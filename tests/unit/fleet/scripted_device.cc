@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/base/random.h"
+#include "protocol/compression.h"
 #include "protocol/limits.h"
 
 namespace fl::test {
@@ -70,6 +71,10 @@ void ScriptedDevice::send_chunk(ByteView bytes) {
   run(connection_->write_chunk(bytes, step_limit));
 }
 
+void ScriptedDevice::send_compressed_chunk(ByteView bytes) {
+  run(connection_->write_compressed_chunk(bytes, step_limit));
+}
+
 const wire::Message& ScriptedDevice::receive() {
   for (;;) {
     const wire::Frame frame = run(connection_->read_frame(step_limit));
@@ -99,6 +104,13 @@ void ScriptedDevice::ask_for_work(std::uint64_t version) {
   send(wire::make_message<wire::WorkRequest>([&](FlatBufferBuilder& builder) {
     return wire::CreateWorkRequest(builder, builder.CreateString(task_.name), version, 10);
   }));
+}
+
+void ScriptedDevice::come_for_work(std::uint16_t port, std::uint64_t newest) {
+  connect(port);
+  subscribe(newest);
+  expect<wire::Subscribed>();
+  ask_for_work(newest);
 }
 
 void ScriptedDevice::decline(std::uint64_t round, std::string_view reason) {
@@ -151,6 +163,20 @@ void ScriptedDevice::announce(const Update& update, ByteView bytes) {
   }));
 }
 
+Bytes ScriptedDevice::fetch(ByteView hash) {
+  send(wire::make_message<wire::Fetch>([&](FlatBufferBuilder& builder) {
+    return wire::CreateFetch(builder, wire::field_of(builder, hash), 0);
+  }));
+  const std::uint64_t length = expect<wire::Transfer>().length();
+  Bytes bytes;
+  while (bytes.size() < length) {
+    const wire::Frame frame = run(connection_->read_frame(step_limit));
+    if (frame.kind == wire::FrameKind::chunk)
+      bytes.insert(bytes.end(), frame.payload.begin(), frame.payload.end());
+  }
+  return bytes;
+}
+
 const wire::UpdateReply& ScriptedDevice::upload(const Update& update) {
   const Bytes bytes = bytes_of(update);
   announce(update, bytes);
@@ -161,7 +187,13 @@ const wire::UpdateReply& ScriptedDevice::upload(const Update& update) {
     const wire::UpdateGo* go = message.body_as_UpdateGo();
     if (go == nullptr) throw_unexpected(message);
     const ByteView rest = ByteView(bytes).subspan(go->offset());
-    if (!rest.empty()) send_chunk(rest);
+    wire::ChunkCompressor compressor;
+    const ByteView compressed = go->compress() ? compressor.compress(rest) : ByteView();
+    if (!compressed.empty()) {
+      send_compressed_chunk(compressed);
+    } else if (!rest.empty()) {
+      send_chunk(rest);
+    }
   }
 }
 

@@ -46,6 +46,7 @@ class ScriptedDevice {
 
   void send(flatbuffers::DetachedBuffer message);
   void send_chunk(ByteView bytes);
+  void send_compressed_chunk(ByteView bytes);
   /// The next message but for KeepAlive; its bytes are copied, so that it stays.
   const wire::Message& receive();
   /// The next message, which must be a `Body`; version notices before it are passed over.
@@ -62,6 +63,8 @@ class ScriptedDevice {
   // Messages of its task.
   void subscribe(std::uint64_t held_version = 0);
   void ask_for_work(std::uint64_t version);
+  /// Connects, subscribes with the newest version at hand, and asks for work.
+  void come_for_work(std::uint16_t port, std::uint64_t newest);
   void decline(std::uint64_t round, std::string_view reason);
   /// What a test may say wrongly.
   struct Update {
@@ -78,7 +81,9 @@ class ScriptedDevice {
     std::optional<std::uint64_t> length;
   };
   void announce(const Update& update) { announce(update, bytes_of(update)); }
-  /// Announces, sends what the server asks for, and returns its reply.
+  /// A part of a version, from its begin.
+  Bytes fetch(ByteView hash);
+  /// Announces, sends what the server asks for, compressed where it may be, and returns its reply.
   const wire::UpdateReply& upload(const Update& update);
   void decline_evaluation(std::uint64_t evaluation, std::string_view reason);
   /// What a test may say wrongly.

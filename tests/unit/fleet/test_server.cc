@@ -65,7 +65,7 @@ struct TestServer::Running {
   std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> lines =
       std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(1000);
   std::shared_ptr<spdlog::logger> log;
-  asio::thread_pool workers{2};
+  server::Workers workers;
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
   std::unique_ptr<server::Fleet> fleet;
@@ -80,10 +80,16 @@ auto TestServer::on_thread(Function function) {
   return result.get();
 }
 
-TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config)
-    : TestServer(plan, std::move(config), EvaluationPlan()) {}
+TestModel tiny_model() {
+  const ByteView archive = as_bytes("no archive that anybody opens here");
+  return {tiny_contract(), tiny_layout(), Bytes(archive.begin(), archive.end()), {1, 2, 3, 4}};
+}
 
-TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config, const EvaluationPlan& evaluation)
+TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config, const TestModel& model)
+    : TestServer(plan, std::move(config), EvaluationPlan(), model) {}
+
+TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config, const EvaluationPlan& evaluation,
+                       const TestModel& model)
     : home_path_(folder_ / "server") {
   config.listen = {"127.0.0.1", 0};
   server::ServerHome::create(home_path_, config, SystemClock().now());
@@ -92,13 +98,12 @@ TestServer::TestServer(const RoundPlan& plan, server::ServerConfig config, const
   task.name = task_name;
   task.plan.round = plan;
   task.plan.evaluation = evaluation;
-  task.contract = tiny_contract();
-  task.layout = tiny_layout();
-  const std::string archive = "no archive that anybody opens here";
-  task.archive_hash = setup.blobs.put(as_bytes(archive));
-  task.archive_bytes = archive.size();
+  task.contract = model.contract;
+  task.layout = model.layout;
+  task.archive_hash = setup.blobs.put(model.archive);
+  task.archive_bytes = model.archive.size();
   task.created = setup.clock.now();
-  setup.registry.add_task(task, std::vector<float>{1, 2, 3, 4}, setup.clock.now());
+  setup.registry.add_task(task, model.weights, setup.clock.now());
   start();
 }
 

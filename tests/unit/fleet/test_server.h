@@ -15,15 +15,26 @@
 
 namespace fl::test {
 
-/// A real fleet on a free port of loopback, with a task "tiny" of a four-element model, on a thread of its
-/// own. Destroyed or stopped, it leaves its home, in which start() begins again as a restarted process would.
+/// What devices train.
+struct TestModel {
+  TaskContract contract;
+  Layout layout;
+  Bytes archive;
+  std::vector<float> weights;
+};
+
+/// Four elements, in an archive that nobody opens.
+TestModel tiny_model();
+
+/// A real fleet on a free port of loopback, with a task "tiny", on a thread of its own. Destroyed or stopped,
+/// it leaves its home, in which start() begins again as a restarted process would.
 class TestServer {
  public:
   explicit TestServer(const RoundPlan& plan) : TestServer(plan, server::ServerConfig()) {}
   /// With settings of its own but for where it listens.
-  TestServer(const RoundPlan& plan, server::ServerConfig config);
+  TestServer(const RoundPlan& plan, server::ServerConfig config, const TestModel& model = tiny_model());
   TestServer(const RoundPlan& plan, const EvaluationPlan& evaluation)
-      : TestServer(plan, server::ServerConfig(), evaluation) {}
+      : TestServer(plan, server::ServerConfig(), evaluation, tiny_model()) {}
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
   ~TestServer();
@@ -58,7 +69,8 @@ class TestServer {
  private:
   struct Running;
 
-  TestServer(const RoundPlan& plan, server::ServerConfig config, const EvaluationPlan& evaluation);
+  TestServer(const RoundPlan& plan, server::ServerConfig config, const EvaluationPlan& evaluation,
+             const TestModel& model);
 
   template <typename Function>
   auto on_thread(Function function);

@@ -57,6 +57,20 @@ TEST_CASE("transfers beyond the slots wait in the order they came (I5)") {
   CHECK(queue.ended == std::vector<int>{0, 1, 2});
 }
 
+TEST_CASE("a slow transfer makes way where others wait and no other does (I5)") {
+  constexpr std::uint64_t kibibyte = 1024;
+  Queue queue;
+  queue.wait(0);
+  CHECK_FALSE(queue.slots.should_make_way(0, fl::Seconds(1000)));
+  queue.wait(1);
+  CHECK_FALSE(queue.slots.should_make_way(0, fl::Seconds(29)));
+  CHECK(queue.slots.should_make_way(0, fl::Seconds(31)));
+  CHECK(queue.slots.should_make_way(40 * (63 * kibibyte), fl::Seconds(40)));
+  CHECK_FALSE(queue.slots.should_make_way(40 * (65 * kibibyte), fl::Seconds(40)));
+  queue.call_off(1);
+  CHECK_FALSE(queue.slots.should_make_way(0, fl::Seconds(1000)));
+}
+
 TEST_CASE("who goes while it waits has no slot and keeps none from others") {
   Queue queue;
   for (const int owner : {0, 1, 2}) queue.wait(owner);

@@ -1,4 +1,6 @@
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include <doctest/doctest.h>
@@ -14,12 +16,10 @@ namespace {
 
 /// A server whose round 1 waits for updates of two devices.
 struct OpenRound {
-  OpenRound() : server(plan()), device(server.token()), other(server.token()) {
+  explicit OpenRound(const RoundPlan& chosen = plan())
+      : server(chosen), device(server.token()), other(server.token()) {
     for (ScriptedDevice* one : {&device, &other}) {
-      one->connect(server.port());
-      one->subscribe(1);
-      one->expect<wire::Subscribed>();
-      one->ask_for_work(1);
+      one->come_for_work(server.port(), 1);
     }
     device.expect<wire::WorkOffer>();
     other.expect<wire::WorkOffer>();
@@ -52,6 +52,27 @@ TEST_CASE("an update of another round or version is refused and the round waits 
   update = {};
   update.examples = 100;
   CHECK(round.device.upload(update).outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("a device that missed the answer learns that its update counts though the round is over (I3)") {
+  OpenRound round;
+  CHECK(round.device.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(round.other.expect<wire::VersionNotice>().version() == 2);
+  CHECK(round.device.upload({}).outcome() == wire::Outcome::already_accepted);
+  ScriptedDevice::Update another;
+  another.delta[0] = 0.25F;
+  CHECK(round.device.upload(another).outcome() == wire::Outcome::round_closed);
+}
+
+TEST_CASE("a device that three times sends something else than it announced has no part in the round (I8)") {
+  OpenRound round;
+  ScriptedDevice::Update update;
+  update.hash = sha256(as_bytes("something else"));
+  for (int i = 0; i < 3; ++i) CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_hash);
+  CHECK(round.device.upload({}).outcome() == wire::Outcome::not_selected);
+  CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
+  CHECK(round.other.expect<wire::VersionNotice>().version() == 2);
 }
 
 TEST_CASE("a round waits no longer for a device whose update is refused for what will not change (I9)") {
@@ -109,6 +130,60 @@ TEST_CASE("bytes that do not hash to what was announced may be sent again") {
   CHECK(round.device.upload(update).outcome() == wire::Outcome::wrong_hash);
   update.hash.reset();
   CHECK(round.device.upload(update).outcome() == wire::Outcome::accepted);
+}
+
+TEST_CASE("an upload that goes on after its round has closed is told so and leaves nothing on the disk") {
+  RoundPlan plan = OpenRound::plan();
+  plan.goal = 1;
+  plan.over_selection = 2;
+  OpenRound round(plan);
+  const std::vector<float> delta = ScriptedDevice::Update().delta;
+  const ByteView bytes = as_bytes(std::span<const float>(delta));
+  round.device.announce({});
+  round.device.expect<wire::UpdateGo>();
+  round.device.send_chunk(bytes.first(7));
+  const auto close_round = [&] {
+    CHECK(round.other.upload({}).outcome() == wire::Outcome::accepted);
+    CHECK(round.other.expect<wire::VersionNotice>().version() == 2);
+  };
+  SUBCASE("on the same connection") {
+    close_round();
+    round.device.send_chunk(bytes.subspan(7));
+    CHECK(round.device.expect<wire::UpdateReply>().outcome() == wire::Outcome::round_closed);
+  }
+  SUBCASE("on another connection") {
+    round.device.disconnect();
+    close_round();
+    round.device.connect(round.server.port());
+    round.device.subscribe(2);
+    round.device.expect<wire::Subscribed>();
+    CHECK(round.device.upload({}).outcome() == wire::Outcome::round_closed);
+  }
+  CHECK_FALSE(std::filesystem::exists(round.server.home() / "spool" / "tiny" / "1"));
+  CHECK(round.server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
+}
+
+TEST_CASE("what a cut upload left and the disk has changed since is refused by its hash and sent anew (I3)") {
+  OpenRound round;
+  const std::vector<float> delta = ScriptedDevice::Update().delta;
+  const ByteView bytes = as_bytes(std::span<const float>(delta));
+  round.device.announce({});
+  round.device.expect<wire::UpdateGo>();
+  round.device.send_chunk(bytes.first(7));
+  round.server.await_figure("fl_transfer_bytes_total{direction=\"received\",encoding=\"fp32\",task=\"tiny\"}",
+                            7);
+  round.device.disconnect();
+  for (const auto& part : std::filesystem::directory_iterator(round.server.home() / "spool" / "tiny" / "1")) {
+    std::fstream(part.path(), std::ios::in | std::ios::out | std::ios::binary) << "x";
+  }
+  round.device.connect(round.server.port());
+  round.device.subscribe(1);
+  round.device.expect<wire::Subscribed>();
+  round.device.announce({});
+  CHECK(round.device.expect<wire::UpdateGo>().offset() == 7);
+  round.device.send_chunk(bytes.subspan(7));
+  CHECK(round.device.expect<wire::UpdateReply>().outcome() == wire::Outcome::wrong_hash);
+  CHECK(round.device.upload({}).outcome() == wire::Outcome::accepted);
 }
 
 TEST_CASE("a delta with NaN or infinity or above the cap does not count and the round goes on without it") {

@@ -30,6 +30,8 @@ struct History {
   static VersionRecord version_of(std::uint64_t number, std::uint64_t round) {
     VersionRecord version = sample_version(number, round);
     version.state_hash = digest_of("state " + std::to_string(number));
+    version.difference = {digest_of("weights " + std::to_string(number - 1)),
+                          digest_of("difference " + std::to_string(number)), 8, Encoding::int8, 2};
     return version;
   }
 
@@ -81,6 +83,15 @@ TEST_CASE("what an open round trains from is not pruned") {
   CHECK(history.pruned() == Numbers{1, 2, 3});
 }
 
+TEST_CASE("a version stays from which a round began whose updates are kept") {
+  History history;
+  CHECK(history.ledger.prune_versions("har", {1}, {2}) == 1);
+  CHECK(history.pruned() == Numbers{1});  // rounds 4 and 2 began from versions 3 and 2
+  CHECK(history.ledger.prune_versions("har", {1}, {1}) == 2);
+  CHECK(history.pruned() == Numbers{1, 2});
+  CHECK_FALSE(history.ledger.prune_versions("har", {1}, {}));
+}
+
 TEST_CASE("of pruned versions those blobs are unneeded that nothing else refers to") {
   History history;
   CHECK(history.ledger.unneeded_blobs("har", 0).empty());
@@ -92,8 +103,10 @@ TEST_CASE("of pruned versions those blobs are unneeded that nothing else refers 
   CHECK(history.ledger.prune_versions("har", {1}) == 1);
   const std::vector<Digest> all = history.ledger.unneeded_blobs("har", 0);
   const std::set<Digest> unneeded(all.begin(), all.end());
-  CHECK(unneeded == std::set<Digest>{digest_of("weights 1"), digest_of("weights 2"), digest_of("state 3")});
+  CHECK(unneeded == std::set<Digest>{digest_of("weights 1"), digest_of("weights 2"), digest_of("state 3"),
+                                     digest_of("difference 2"), digest_of("difference 3")});
   const std::vector<Digest> newer = history.ledger.unneeded_blobs("har", 3);
-  CHECK(newer == std::vector<Digest>{digest_of("state 3")});
+  CHECK(std::set<Digest>(newer.begin(), newer.end()) ==
+        std::set<Digest>{digest_of("state 3"), digest_of("difference 3")});
   CHECK(history.ledger.unneeded_blobs("other", 0).empty());
 }

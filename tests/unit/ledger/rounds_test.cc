@@ -61,6 +61,8 @@ TEST_CASE("an accepted update is read back as it was recorded (I3)") {
   fill(ledger);
   ledger.record_updates("har", 1, {accepted_update("a")});
   const ParticipantRecord update = ledger.participants("har", 1).front();
+  CHECK(ledger.participant("har", 1, "a")->update_hash == update.update_hash);
+  CHECK_FALSE(ledger.participant("har", 1, "c"));
   CHECK(update.state == ParticipantState::accepted);
   CHECK(update.at == at(300));
   CHECK(update.update_hash == digest_of("update of a"));

@@ -82,3 +82,22 @@ TEST_CASE("versions can be read from a number on") {
   CHECK(ledger.versions("har", 3, 10).empty());
   CHECK(ledger.version("har", 2)->round == 1);
 }
+
+TEST_CASE("a version's difference is kept with it and read with it wherever it is read") {
+  const TemporaryFolder folder;
+  Ledger ledger(folder / "ledger.db");
+  fill(ledger);
+  VersionRecord second = sample_version(2, 1);
+  second.difference = {digest_of("weights 1"), digest_of("difference"), 17, Encoding::int8, 5};
+  ledger.commit_round("har", 1, at(900), second);
+  CHECK_FALSE(ledger.version("har", 1)->difference);
+  for (const VersionRecord& version :
+       {ledger.latest_version("har"), ledger.version("har", 2).value(), ledger.versions("har").back()}) {
+    REQUIRE(version.difference);
+    CHECK(version.difference->base == digest_of("weights 1"));
+    CHECK(version.difference->hash == digest_of("difference"));
+    CHECK(version.difference->bytes == 17);
+    CHECK(version.difference->encoding == Encoding::int8);
+    CHECK(version.difference->encoded == 5);
+  }
+}

@@ -104,6 +104,28 @@ TEST_CASE("a finished update that does not count can be removed") {
   CHECK_FALSE(std::filesystem::exists(spool.path("har", 1, "a", digest_of(content))));
 }
 
+TEST_CASE("who watches an update is given each of its bytes once also of what was there before") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  std::string seen;
+  const auto watched = [&] {
+    seen.clear();
+    return spool.receive("har", 1, "a", digest_of(content), content.size(),
+                         [&](ByteView bytes) { seen += as_text(bytes); });
+  };
+  watched().append(as_bytes(content.substr(0, 5)));
+  CHECK(seen == content.substr(0, 5));
+  {
+    IncomingUpdate rest = watched();
+    CHECK(seen == content.substr(0, 5));
+    rest.append(as_bytes(content.substr(5)));
+    CHECK(seen == content);
+    REQUIRE(rest.finish());
+  }
+  CHECK(watched().complete());
+  CHECK(seen == content);
+}
+
 TEST_CASE("an update that was finished before is complete at once") {
   const TemporaryFolder folder;
   const UpdateSpool spool(folder / "spool");
@@ -179,6 +201,36 @@ TEST_CASE("a closed round leaves nothing in the spool") {
   spool.remove_round("har", 1);
   CHECK_FALSE(std::filesystem::exists(folder / "spool" / "har" / "1"));
   CHECK(std::filesystem::exists(folder / "spool" / "har" / "2"));
+}
+
+TEST_CASE("a closed buffer leaves what is being taken in and what devices at work have begun to send") {
+  const TemporaryFolder folder;
+  const UpdateSpool spool(folder / "spool");
+  const auto path = [&](const std::string& device) {
+    return spool.path("har", 0, device, digest_of(content));
+  };
+  for (const char* device : {"a", "b-2"}) {
+    IncomingUpdate update = spool.receive("har", 0, device, digest_of(content), content.size());
+    update.append(as_bytes(content));
+    CHECK(update.finish());
+  }
+  for (const char* device : {"c", "d-4", "e"}) {
+    spool.receive("har", 0, device, digest_of(content), content.size()).append(as_bytes("part"));
+  }
+  spool.keep_only("har", 0, {path("b-2"), path("e")}, {"a", "d-4"});
+  CHECK_FALSE(std::filesystem::exists(path("a")));
+  CHECK(std::filesystem::exists(path("b-2")));
+  CHECK_FALSE(std::filesystem::exists(path("c").string() + ".part"));
+  CHECK(std::filesystem::exists(path("d-4").string() + ".part"));
+  CHECK(std::filesystem::exists(path("e").string() + ".part"));
+  spool.keep_only("absent", 0, {}, {});
+}
+
+TEST_CASE("updates of an asynchronous task lie under one number and of others under their round's") {
+  RoundPlan plan;
+  CHECK(spool_number(plan, 7) == 7);
+  plan.server_max_staleness = 3;
+  CHECK(spool_number(plan, 7) == 0);
 }
 
 TEST_CASE("a full disk is said so and the transfer can go on later (I9 and I10)") {

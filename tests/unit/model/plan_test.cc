@@ -76,6 +76,10 @@ TEST_CASE("a round plan out of range is refused by key and value and range (I9)"
           plan.encoding = Encoding::fp16;
           plan.max_delta = 70'000;
         }) == "max_delta is 70000, it must be at most 65504 where updates are encoded as fp16");
+  CHECK(refused_round([](auto& plan) {
+          plan.download_encoding = Encoding::fp16;
+          plan.max_delta = 70'000;
+        }) == "max_delta is 70000, it must be at most 65504 where downloads are encoded as fp16");
   CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 1e-50; }), "max_delta is 1e-50"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_delta = 1'000'001; }), "max_delta is 1000001"));
   CHECK(contains(refused_round([](auto& plan) { plan.max_update_bytes = 0; }), "max_update_bytes is 0"));
@@ -175,6 +179,14 @@ TEST_CASE("what a strategy may be told is kept as it was given, and out of range
         "server_q is -0.5, it must be from 0 to 16");
   CHECK(refused_round([](auto& given) { given.server_lipschitz = 0; }) ==
         "server_lipschitz is 0, it must be above 0 and at most 1e+06");
+  plan.round.server_max_staleness = 0;
+  plan.round.server_concurrency = 12;
+  CHECK(plan_from_json(to_json(plan)).round.server_max_staleness == 0);
+  CHECK(plan_from_json(to_json(plan)).round.server_concurrency == 12);
+  CHECK(refused_round([](auto& given) { given.server_max_staleness = 1'000'001; }) ==
+        "server_max_staleness is 1000001, it must be from 0 to 1000000");
+  CHECK(refused_round([](auto& given) { given.server_concurrency = 0; }) ==
+        "server_concurrency is 0, it must be from 1 to 1000000");
   CHECK(contains(refused_round([](auto& given) { given.server_trim = 0; }), "server_trim is 0,"));
   CHECK(refused_round([](auto& given) { given.server_norm_bound = 0; }) ==
         "server_norm_bound is 0, it must be above 0 and at most 1e+09");

@@ -129,18 +129,20 @@ TEST_CASE("messages and chunks of mixed sizes are cut right at random splits") {
 
 TEST_CASE("every fault of a header is found and named and stays (I8)") {
   CHECK(fault_of(header_of(5, 0)) == FrameFault::unknown_kind);
-  CHECK(fault_of(header_of(5, 3)) == FrameFault::unknown_kind);
+  CHECK(fault_of(header_of(5, 3)) == FrameFault::none);
+  CHECK(fault_of(header_of(5, 4)) == FrameFault::unknown_kind);
   CHECK(fault_of(header_of(5, 255)) == FrameFault::unknown_kind);
   CHECK(fault_of(header_of(5, 1, 1)) == FrameFault::reserved_not_zero);
   CHECK(fault_of(header_of(0, 1)) == FrameFault::empty);
   CHECK(fault_of(header_of(0, 2)) == FrameFault::empty);
   CHECK(fault_of(header_of(limits::message_bytes + 1, 1)) == FrameFault::too_large);
   CHECK(fault_of(header_of(limits::chunk_bytes + 1, 2)) == FrameFault::too_large);
+  CHECK(fault_of(header_of(limits::chunk_bytes + 1, 3)) == FrameFault::too_large);
   CHECK(fault_of(header_of(0xffffffff, 2)) == FrameFault::too_large);
   CHECK(fault_of(as_bytes("GET / HTTP/1.1\r\n")) == FrameFault::unknown_kind);
 
   FrameDecoder decoder(limits::message_bytes, limits::chunk_bytes);
-  fill(decoder, header_of(5, 3));
+  fill(decoder, header_of(5, 4));
   for (int again = 0; again < 3; ++again) {
     CHECK_FALSE(decoder.next());
     CHECK(decoder.space().empty());

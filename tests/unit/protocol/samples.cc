@@ -60,7 +60,11 @@ void add_versions(Messages& messages) {
   messages.push_back(wire::make_message<wire::VersionNotice>([](FlatBufferBuilder& b) {
     const auto task = b.CreateString("har");
     const auto manifest = bytes(b, 900);
-    return wire::CreateVersionNotice(b, task, 8, manifest, bytes(b, 64));
+    const auto signature = bytes(b, 64);
+    const auto base = bytes(b, 32);
+    const auto hash = bytes(b, 32);
+    const auto difference = wire::CreateDifference(b, base, hash, 1004, wire::Encoding::int8, 1000);
+    return wire::CreateVersionNotice(b, task, 8, manifest, signature, difference);
   }));
   messages.push_back(wire::make_message<wire::Subscribed>(
       [](FlatBufferBuilder& b) { return wire::CreateSubscribed(b, b.CreateString("har"), 8); }));
@@ -166,8 +170,13 @@ void read(Sum& sum, const wire::RenewReply& reply) {
 void read(Sum& sum, const wire::Subscribe& subscribe) {
   sum << subscribe.task() << subscribe.held_version();
 }
+void read(Sum& sum, const wire::Difference& difference) {
+  sum << difference.base() << difference.hash() << difference.length() << difference.encoding()
+      << difference.encoded();
+}
 void read(Sum& sum, const wire::VersionNotice& notice) {
   sum << notice.task() << notice.version() << notice.manifest() << notice.signature();
+  if (notice.difference() != nullptr) read(sum, *notice.difference());
 }
 void read(Sum& sum, const wire::TaskNotice& notice) {
   sum << notice.task();

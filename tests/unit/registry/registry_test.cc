@@ -180,3 +180,19 @@ TEST_CASE("a version is published again under no number that is not newer or far
   CHECK(refused("other", 2) == ErrorCode::not_found);
   CHECK(shop.ledger.versions("har").size() == 1);
 }
+
+TEST_CASE("a round's version has the round's difference and the same version published again has none") {
+  Shop shop;
+  const VersionRecord first = shop.registry.add_task(sample_task(), first_weights, at(50));
+  CHECK_FALSE(first.difference);
+  shop.ledger.begin_round(sample_round(1, 1), {});
+  RoundResult result{shop.store(next_weights), {}};
+  result.difference = {first.weights_hash, digest_of("lost"), 12, Encoding::fp16, 6};
+  CHECK(code_of([&] { shop.registry.commit_round("har", 1, result, at(60)); }) == ErrorCode::not_found);
+  CHECK(shop.ledger.open_round("har").has_value());
+  result.difference->hash = shop.blobs.put(as_bytes("a difference"));
+  CHECK(shop.registry.commit_round("har", 1, result, at(60)).difference->hash == result.difference->hash);
+  CHECK(shop.ledger.latest_version("har").difference->hash == result.difference->hash);
+  CHECK_FALSE(shop.registry.publish_again("har", 3, at(70)).difference);
+  CHECK_FALSE(shop.ledger.latest_version("har").difference);
+}

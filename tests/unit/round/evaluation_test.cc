@@ -2,16 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/round/told.h"
+
 using namespace fl;
 using namespace fl::server;
+using namespace fl::test;
 
 namespace {
-
-constexpr Timestamp start{Milliseconds(1'000'000)};
-
-Timestamp after(int seconds) {
-  return start + std::chrono::seconds(seconds);
-}
 
 EvaluationPlan plan_of(std::uint32_t goal, std::uint32_t minimum) {
   return {1, goal, minimum, 100};
@@ -21,19 +18,8 @@ VersionEvaluation evaluation_of(std::uint32_t goal, std::uint32_t minimum, std::
   return {number, 7, plan_of(goal, minimum), 42};
 }
 
-template <typename Action>
-std::vector<Action> all(const EvaluationActions& actions) {
-  std::vector<Action> found;
-  for (const EvaluationAction& action : actions) {
-    if (const auto* one = std::get_if<Action>(&action)) found.push_back(*one);
-  }
-  return found;
-}
-
 std::vector<std::string> offered(const EvaluationActions& actions) {
-  std::vector<std::string> devices;
-  for (const OfferEvaluation& offer : all<OfferEvaluation>(actions)) devices.push_back(offer.device);
-  return devices;
+  return devices_of<OfferEvaluation>(actions);
 }
 
 EvaluationActions ask(VersionEvaluation& evaluation, const std::vector<std::string>& devices,

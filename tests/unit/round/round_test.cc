@@ -4,16 +4,13 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/round/told.h"
+
 using namespace fl;
 using namespace fl::server;
+using namespace fl::test;
 
 namespace {
-
-constexpr Timestamp start{Milliseconds(1'000'000)};
-
-Timestamp after(int seconds) {
-  return start + std::chrono::seconds(seconds);
-}
 
 RoundPlan plan_of(std::uint32_t goal, std::uint32_t minimum, double over_selection = 1.0) {
   RoundPlan plan;
@@ -25,19 +22,8 @@ RoundPlan plan_of(std::uint32_t goal, std::uint32_t minimum, double over_selecti
   return plan;
 }
 
-template <typename Action>
-std::vector<Action> all(const RoundActions& actions) {
-  std::vector<Action> found;
-  for (const RoundAction& action : actions) {
-    if (const auto* one = std::get_if<Action>(&action)) found.push_back(*one);
-  }
-  return found;
-}
-
 std::vector<std::string> offered(const RoundActions& actions) {
-  std::vector<std::string> devices;
-  for (const Offer& offer : all<Offer>(actions)) devices.push_back(offer.device);
-  return devices;
+  return devices_of<Offer>(actions);
 }
 
 /// A round in which a, b and c train.
@@ -362,7 +348,7 @@ TEST_CASE("a waiting device that leaves is not chosen") {
 TEST_CASE("a resumed round keeps its updates and gives its devices their time again (I3)") {
   Round round = Round::resume(7, plan_of(3, 2), after(50), {"a", "b", "c"}, {"a"}, {});
   CHECK(round.phase() == RoundPhase::training);
-  CHECK(round.deadline() == after(150));
+  CHECK(round.work_ends(after(60)) == after(150));
   CHECK(round.admission("a") == Admission::already_accepted);
   round.device_arrived("b");
   CHECK(offered(round.time_passed(after(51))) == std::vector<std::string>{"b"});

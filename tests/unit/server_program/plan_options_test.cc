@@ -61,7 +61,9 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
                                "--evaluation.every",
                                "5",
                                "--round.keep-updates",
-                               "5"});
+                               "5",
+                               "--round.download-encoding",
+                               "int8"});
   CHECK(plan.training.optimizer == Optimizer::adam);
   CHECK(plan.training.learning_rate == 1e-3);
   CHECK(plan.training.batch_size == 32);
@@ -79,9 +81,10 @@ TEST_CASE("every key of a plan has an option and options set what they name") {
   CHECK(plan.evaluation.every == 5);
   CHECK(plan.round.keep_updates == KeepCount{5});
   CHECK(plan.round.keep_versions == KeepCount{});
+  CHECK(plan.round.download_encoding == Encoding::int8);
   program::Options options;
   add_plan_options(options);
-  CHECK(options.all().size() == 49);
+  CHECK(options.all().size() == 55);
 }
 
 TEST_CASE("what is not given follows from what is") {
@@ -89,6 +92,9 @@ TEST_CASE("what is not given follows from what is") {
   CHECK(plan_from({"--round.goal", "1"}).round.minimum == 1);
   CHECK(plan_from({"--round.goal", "5"}).round.minimum == 2);
   CHECK(plan_from({"--evaluation.goal", "1"}).evaluation.minimum == 1);
+  const RoundPlan buffers = plan_from({"--round.goal", "5", "--round.server-max-staleness", "3"}).round;
+  CHECK(buffers.minimum == 5);
+  CHECK(buffers.over_selection == 1.0);
 }
 
 TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
@@ -106,6 +112,9 @@ TEST_CASE("a value that a plan cannot have is refused by its option (I9)") {
   CHECK(contains(refusal({"--round.keep-versions", "some"}),
                  "--round.keep-versions: 'some' is not how many to keep, which is a whole number or 'all'"));
   CHECK(contains(refusal({"--round.keep-versions", "0"}), "--round.keep-versions is 0, it must be from 1"));
+  CHECK(contains(
+      refusal({"--round.download-encoding", "int4"}),
+      "--round.download-encoding: there is no encoding 'int4', the known ones are fp32, fp16, int8"));
   CHECK(contains(refusal({"--round.goal", "many"}), "'many' is not a whole number"));
   CHECK(contains(refusal({"--evaluation.minimum", "11"}),
                  "--evaluation.minimum is 11, it must be at most goal, 10"));

@@ -208,6 +208,13 @@ TEST_CASE("a plan's resolution grows with what its updates may hold") {
   CHECK(mean_resolution(plan) > coarsest_resolution);
 }
 
+TEST_CASE("examples do not coarsen an asynchronous task's resolution in which they do not weigh") {
+  RoundPlan plan;
+  const double weighed = mean_resolution(plan);
+  plan.server_max_staleness = 2;
+  CHECK(mean_resolution(plan) * 8'192.0 == weighed);  // for 10,000 examples
+}
+
 TEST_CASE("a plan's resolution is that of the bound that devices are told, which is a float") {
   RoundPlan plan;
   plan.max_examples = 9;

@@ -52,7 +52,8 @@ float first_step(const Plan& plan, double mean) {
 TEST_CASE("a strategy that does not exist is refused by name, with those that do (I9)") {
   CHECK(refusal(plan_for("fedsgd")) ==
         "the strategy 'fedsgd' is unknown; there are fedavg, fedprox, fedavgm, fedadagrad, fedyogi, fedadam, "
-        "fednova, qfedavg, median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median");
+        "fednova, qfedavg, median, trimmed-mean, norm-bound, krum, multi-krum, geometric-median, "
+        "fedbuff, scaffold");
 }
 
 TEST_CASE("every strategy is made by its name with its paper's defaults and takes its first step") {
