@@ -12,13 +12,6 @@
 namespace fl::client {
 namespace {
 
-std::size_t trained_elements(const Layout& layout) {
-  for (const LayoutEntry& entry : layout.entries()) {
-    if (entry.role != Role::trained) return entry.offset;
-  }
-  return layout.size();
-}
-
 Weights servers_control(const Offer& offer, const ModelStore& store) {
   Weights control(offer.control_elements, 0.0F);
   if (offer.control) store.read_control(*offer.control, control);
@@ -31,7 +24,7 @@ Weights servers_control(const Offer& offer, const ModelStore& store) {
 
 Controls::Controls(const Offer& offer, const ModelStore& store, const Layout& layout)
     : max_change_(offer.max_control) {
-  const std::size_t trained = trained_elements(layout);
+  const std::size_t trained = layout.trained_size();
   if (offer.control_elements != trained) {
     throw Error(ErrorCode::failed_precondition, "the server's control variate has " +
                                                     std::to_string(offer.control_elements) +

@@ -53,6 +53,7 @@ void Layout::add(std::string name, Datatype archive_type, Shape shape, Role role
   names_.insert(name);
   entries_.push_back({std::move(name), archive_type, std::move(shape), size_, count, role});
   size_ += count;
+  if (role == Role::trained) trained_size_ = size_;
 }
 
 // The bytes that are hashed, which docs/protocol.md repeats for those who write another client: the line

@@ -47,6 +47,8 @@ class Layout {
   const std::vector<LayoutEntry>& entries() const { return entries_; }
   /// Elements in the flat vector.
   std::size_t size() const { return size_; }
+  /// How many of them are trained: the first ones.
+  std::size_t trained_size() const { return trained_size_; }
   /// SHA-256 over every entry's name, type, shape and role: two vectors can be added if theirs are equal.
   /// The exact bytes that are hashed are in docs/protocol.md.
   Digest hash() const;
@@ -55,6 +57,7 @@ class Layout {
   std::vector<LayoutEntry> entries_;
   std::unordered_set<std::string> names_;
   std::size_t size_ = 0;
+  std::size_t trained_size_ = 0;
 };
 
 /// The whole model: every trained tensor and buffer, as its Layout says.

@@ -37,6 +37,15 @@ void refuse_if_taken(const fs::path& target) {
               target.string() + " is there already; it was left as it was. Name a folder that is not there");
 }
 
+/// A copy within the home would be lost with it, and where the server keeps its own files be cleared away.
+void refuse_if_within(const fs::path& target, const fs::path& home) {
+  const fs::path folder = fs::canonical(home);
+  const fs::path place = fs::weakly_canonical(target);
+  if (std::mismatch(folder.begin(), folder.end(), place.begin(), place.end()).first != folder.end()) return;
+  throw Error(ErrorCode::invalid_argument, target.string() + " is within the home " + home.string() +
+                                               ", with which it would be lost; name a folder elsewhere");
+}
+
 /// Of a report that has one.
 const Finding& first_fault(const HomeReport& report) {
   return *std::find_if(report.findings.begin(), report.findings.end(),
@@ -50,6 +59,7 @@ class HomeCopy {
 
   HomeReport run() {
     refuse_if_taken(target_);
+    refuse_if_within(target_, home_.folder());
     make_private_folder(part_);
     const FileDescriptor lock = lock_home(part_);
     clear();

@@ -16,9 +16,10 @@ namespace fl::server {
 /// on with the blobs that are there. Blocks; reads twice bytes_to_check(home), of which `watch` is told.
 ///
 /// What was lost or damaged before and nothing waits for (Finding::Kind::loss) is left out, and is in the
-/// report. Throws Error: already_exists; invalid_data naming a file of the home that is needed and lost or
-/// damaged; failed_precondition where another process makes the same copy; unavailable where rounds are
-/// closed and versions pruned faster than they can be read; resource_exhausted where the disk is full.
+/// report. Throws Error: already_exists; invalid_argument where `target` is within the home; invalid_data
+/// naming a file of the home that is needed and lost or damaged; failed_precondition where another process
+/// makes the same copy; unavailable where rounds are closed and versions pruned faster than they can be read;
+/// resource_exhausted where the disk is full.
 HomeReport copy_home(const ServerHome& home, const std::filesystem::path& target, const Watch& watch);
 
 /// Makes a home of a backup, that is of a home that copy_home() has made: checks the backup, copies it as

@@ -11,7 +11,7 @@
 
 #include "common/base/digest.h"
 #include "protocol/message.h"
-#include "server/fleet/update_check.h"
+#include "server/aggregation/update_check.h"
 #include "server/ledger/records.h"
 #include "server/strategy/aggregation_rule.h"
 

@@ -5,6 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
+#include "common/net/endpoint.h"
 #include "protocol/limits.h"
 #include "server/fleet/messages.h"
 
@@ -60,7 +61,7 @@ struct Enrolment {
 
   MessageBuffer refuse(wire::RefusalCode code, std::string_view why, const std::string& sentence) const {
     const std::string& address = connection.peer_address();
-    refusals.note(Stage::enrolment, why, host_of(address),
+    refusals.note(Stage::enrolment, why, net::Endpoint::parse(address).host,
                   fmt::format("address={}: enrolment refused: {}", address, sentence));
     return refusal_message(code, sentence, true);
   }

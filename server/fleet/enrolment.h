@@ -7,8 +7,8 @@
 
 #include "common/model/signing.h"
 #include "common/net/connection.h"
+#include "server/entrance/refusals.h"
 #include "server/fleet/certificate_office.h"
-#include "server/fleet/refusals.h"
 
 namespace fl::server {
 

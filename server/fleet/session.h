@@ -12,10 +12,10 @@
 #include <spdlog/logger.h>
 
 #include "common/net/connection.h"
+#include "server/entrance/rate_limiter.h"
+#include "server/entrance/refusals.h"
 #include "server/fleet/certificate_office.h"
 #include "server/fleet/messages.h"
-#include "server/fleet/rate_limiter.h"
-#include "server/fleet/refusals.h"
 #include "server/fleet/task_directory.h"
 #include "server/fleet/task_runner.h"
 #include "server/fleet/transfer_slots.h"
@@ -65,6 +65,7 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   void work_offered(const std::string& task, const Work& work) override;
   void work_later(const std::string& task, const Later& later) override;
   void version_published(const VersionRecord& version) override;
+  void superseded() override;
   bool is_open() const override { return !closed_; }
   void evaluation_offered(const std::string& task, const EvaluationWork& work) override;
   bool evaluates() const override { return evaluates_; }
@@ -91,6 +92,9 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   boost::asio::awaitable<std::string> receive_bytes(TaskRunner& runner, const Announcement& update,
                                                     UpdateCheck& check,
                                                     std::optional<IncomingUpdate>& incoming);
+  /// Where another connection of the device holds the update, waits a moment until that lets go.
+  boost::asio::awaitable<IncomingUpdate> open_update(const TaskRunner& runner, const Announcement& update,
+                                                     UpdateCheck& check);
   /// `wanted` says of every chunk whether the update may still count.
   boost::asio::awaitable<std::string> receive_chunks(IncomingUpdate& incoming,
                                                      const std::function<bool()>& wanted,

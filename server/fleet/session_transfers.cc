@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <spdlog/fmt/fmt.h>
 
@@ -25,6 +26,10 @@ using wire::RefusalCode;
 namespace {
 
 constexpr const char* round_closed = "the round closed";
+
+// A connection that was superseded lets go of its update as soon as the disk has its last chunk.
+constexpr int held_tries = 50;
+constexpr std::chrono::milliseconds held_pause{100};
 
 }  // namespace
 
@@ -158,14 +163,10 @@ asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const An
     return runner.judge(update).outcome == wire::Outcome::accepted;
   };
   if (!wanted()) co_return round_closed;
-  const auto look_at = [&check](ByteView bytes) { check.look_at(bytes); };
-  const auto open = [&] {  // which reads what is there already
-    return std::make_optional(parts_.spool.receive(runner.name(), runner.spool_round(update.round), device_,
-                                                   update.hash, update.length, look_at));
-  };
   try {
-    incoming = co_await net::run_on(parts_.workers.transfers.get_executor(), open);
+    incoming = co_await open_update(runner, update, check);
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw;
     co_return error.what();
   }
   if (!wanted()) co_return round_closed;
@@ -178,6 +179,26 @@ asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const An
   runner.metrics().transfer_took(kind, stopwatch.passed());
   connection_->set_limits(limits::message_bytes, 0);
   co_return failure;
+}
+
+asio::awaitable<IncomingUpdate> Session::open_update(const TaskRunner& runner, const Announcement& update,
+                                                     UpdateCheck& check) {
+  const std::uint64_t round = runner.spool_round(update.round);
+  const auto look_at = [&check](ByteView bytes) { check.look_at(bytes); };
+  const auto open = [&] {  // which reads what is there already
+    return parts_.spool.receive(runner.name(), round, device_, update.hash, update.length, look_at);
+  };
+  for (int tries_left = held_tries;; --tries_left) {
+    try {
+      co_return co_await net::run_on(parts_.workers.transfers.get_executor(), open);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::failed_precondition || tries_left == 0) throw;
+    }
+    pace_timer_.expires_after(held_pause);
+    boost::system::error_code cancelled;
+    co_await pace_timer_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    if (closed_) throw Error(ErrorCode::cancelled, "the connection ended before its update was received");
+  }
 }
 
 // Elsewhere, so that the bytes of others are decrypted while these are hashed, and none wait for the disk.
@@ -216,7 +237,6 @@ asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
     }
     if (!chunk.empty() && chunk.size() <= left) {
       left -= chunk.size();
-      metrics.transferred(kind, frame.payload.size());
       // With the disk at fault the rest is read all the same, so that both sides agree where they are.
       if (failure.empty() && !wanted()) failure = round_closed;
       if (failure.empty()) {
@@ -224,6 +244,7 @@ asio::awaitable<std::string> Session::receive_chunks(IncomingUpdate& incoming,
       } else {  // others have their turn all the same: few bytes may become many
         co_await asio::post(parts_.context, asio::use_awaitable);
       }
+      metrics.transferred(kind, frame.payload.size());
       continue;
     }
     const wire::Message* message =

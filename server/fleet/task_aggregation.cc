@@ -36,7 +36,7 @@ float TaskRunner::largest_control() const {
 }
 
 std::size_t TaskRunner::control_elements() const {
-  return strategy_->has_controls() ? trained_elements(task_.layout) : 0;
+  return strategy_->has_controls() ? task_.layout.trained_size() : 0;
 }
 
 float TaskRunner::largest_element() const {
@@ -49,7 +49,7 @@ double TaskRunner::quantum() const {
 }
 
 std::shared_ptr<RoundFold> TaskRunner::make_fold() const {
-  const std::size_t first = strategy_->rule() == nullptr ? 0 : trained_elements(task_.layout);
+  const std::size_t first = strategy_->rule() == nullptr ? 0 : task_.layout.trained_size();
   return std::make_shared<RoundFold>(parts_.workers.models, fold_threads,
                                      ExactFold(update_elements() - first, quantum_, largest_element()), first,
                                      [&metrics = metrics_](Seconds time) { metrics.fold_pass_took(time); });
@@ -150,7 +150,7 @@ RoundResult TaskRunner::next_version(const ExactFold& sum, const BaseVersion& ba
     return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, nullptr, difference);
   const RoundUpdates surveyed(
       parts_.workers.models, *rule, std::move(updates),
-      {task_.layout.size(), trained_elements(task_.layout), sum.max_delta(), fold_threads});
+      {task_.layout.size(), task_.layout.trained_size(), sum.max_delta(), fold_threads});
   return make_next_version(parts_.blobs, base, task_.layout, *strategy_, sum, &surveyed, difference);
 }
 

@@ -44,7 +44,7 @@ void TaskRunner::start() {
 }
 
 void TaskRunner::require_blobs() const {
-  const std::size_t state = strategy_->state_vectors() * trained_elements(task_.layout);
+  const std::size_t state = strategy_->state_vectors() * task_.layout.trained_size();
   require_blob(task_.archive_hash, task_.archive_bytes);
   require_blob(latest_.weights_hash, task_.layout.size() * sizeof(float));
   if (latest_.state_hash) require_blob(*latest_.state_hash, state * sizeof(float));
@@ -174,7 +174,8 @@ void TaskRunner::measure() const {
 }
 
 void TaskRunner::subscribe(const std::string& device, TaskListener& listener) {
-  listeners_[device] = &listener;
+  TaskListener* const before = std::exchange(listeners_[device], &listener);
+  if (before != nullptr && before != &listener) before->superseded();
 }
 
 void TaskRunner::unsubscribe(const std::string& device, const TaskListener& listener) {

@@ -16,9 +16,9 @@
 
 #include "common/base/clock.h"
 #include "protocol/message.h"
+#include "server/aggregation/next_version.h"
+#include "server/aggregation/round_fold.h"
 #include "server/fleet/arrival.h"
-#include "server/fleet/next_version.h"
-#include "server/fleet/round_fold.h"
 #include "server/fleet/task_evaluation.h"
 #include "server/fleet/workers.h"
 #include "server/ledger/blob_store.h"
@@ -57,6 +57,8 @@ class TaskListener {
   virtual void work_later(const std::string& task, const Later& later) = 0;
   virtual void version_published(const VersionRecord& version) = 0;
   virtual void evaluation_offered(const std::string& task, const EvaluationWork& work) = 0;
+  /// The device listens by another connection now: this one has broken, which it may not have noticed.
+  virtual void superseded() = 0;
   /// Whether the device knows what an evaluation is.
   virtual bool evaluates() const = 0;
   /// Whether the device is still let in; what it sent counts only then.

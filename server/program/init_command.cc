@@ -1,4 +1,7 @@
 #include <iostream>
+#include <string>
+
+#include <boost/asio/ip/address.hpp>
 
 #include "common/base/clock.h"
 #include "server/home/server_home.h"
@@ -10,6 +13,15 @@ namespace {
 
 using program::Arguments;
 
+/// What to do about a host that no other machine finds; empty for one that is found.
+std::string only_from_here(const std::string& host) {
+  boost::system::error_code is_name;
+  const auto address = boost::asio::ip::make_address(host, is_name);
+  const bool is_loopback = is_name ? host == "localhost" : address.is_loopback();
+  if (!is_loopback) return "";
+  return "Only this machine finds it there: for devices on others, make the home anew with --host NAME.\n";
+}
+
 int run(const Arguments& arguments) {
   ServerConfig config;
   config.listen = endpoint_of(arguments, "listen");
@@ -20,6 +32,7 @@ int run(const Arguments& arguments) {
   std::cout << "Made a server's home in " << folder << ": keys, certificates, settings and an empty ledger.\n"
             << "It listens on " << config.listen.text() << "; devices reach it as " << config.public_host
             << ".\n"
+            << only_from_here(config.public_host)
             << "Keep the folder secret and backed up: its keys are what devices trust.\n"
             << "Next: fl-server task add " << folder << " NAME ..., then fl-server run " << folder << "\n";
   return program::exit_ok;

@@ -68,13 +68,6 @@ constexpr std::array<Known, 16> known_strategies{{{"fedavg", averaging},
 
 }  // namespace
 
-std::size_t trained_elements(const Layout& layout) {
-  for (const LayoutEntry& entry : layout.entries()) {
-    if (entry.role != Role::trained) return entry.offset;
-  }
-  return layout.size();
-}
-
 void next_elements(const Strategy& strategy, std::size_t trained, std::size_t first,
                    const ElementRange& range) {
   const std::size_t count = range.next.size();

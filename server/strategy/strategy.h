@@ -61,9 +61,6 @@ class Strategy {
   virtual void step(const ElementRange& range) const = 0;
 };
 
-/// How many elements of a model are trained: the first ones, buffers follow.
-std::size_t trained_elements(const Layout& layout);
-
 /// Writes the elements of the next version from `first` on, those before `trained` as the strategy moves them
 /// and those after, buffers, to the mean of the updates. At least one update was folded. The state's spans
 /// are as long as the part of the range that is trained.

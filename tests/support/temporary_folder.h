@@ -4,8 +4,19 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
 
 namespace fl::test {
+
+/// Where files are in memory, of which what is written needs no disk; the usual folder where there is no such
+/// place, or little of it. For tests that simulate the disk.
+inline std::filesystem::path folder_in_memory() {
+  const std::filesystem::path memory = "/dev/shm";
+  std::error_code missing;
+  const std::filesystem::space_info space = std::filesystem::space(memory, missing);
+  const bool is_roomy = !missing && space.available >= (std::uintmax_t{1} << 30U);
+  return is_roomy && ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
+}
 
 /// A folder of its own for one test, gone with the test.
 class TemporaryFolder {

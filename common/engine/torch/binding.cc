@@ -118,7 +118,7 @@ class Binding::Detached {
 Binding::Binding(const torch::jit::Module& module) : module_(module) {
   const at::NoGradGuard no_gradient;
   collect();
-  if (trained_size_ == 0) {
+  if (layout_.trained_size() == 0) {
     refuse(frozen_.empty()
                ? "the archive has no parameters to train; if it was saved after torch.jit.freeze, save the "
                  "scripted module before freezing it"
@@ -205,7 +205,6 @@ void Binding::bind_or_tie(const std::string& name, const at::Tensor& tensor, con
   const Datatype datatype = bindable_type(name, tensor);
   if (datatype != Datatype::fp32) converted_.push_back(name);
   layout_.add(name, datatype, tensor.sizes().vec(), role);
-  if (role == Role::trained) trained_size_ = layout_.size();
   bound_.push_back({name, tensor, {slot}, at::Tensor(), role});
 }
 

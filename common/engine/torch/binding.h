@@ -46,7 +46,7 @@ class Binding {
   const Layout& layout() const { return layout_; }
   std::span<float> weights() { return weights_; }
   /// The part of the weights that the optimiser steps on.
-  std::span<float> trained() { return std::span<float>(weights_).first(trained_size_); }
+  std::span<float> trained() { return std::span<float>(weights_).first(layout_.trained_size()); }
   /// The trained parameters in the layout's order.
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
   /// "'a' and 'b'": the tensors that the archive stores in another type than fp32; empty if there are none.
@@ -102,7 +102,6 @@ class Binding {
   torch::jit::Module module_;
   Layout layout_;
   Weights weights_;
-  std::size_t trained_size_ = 0;
   std::optional<bool> training_;
   std::vector<Bound> bound_;
   std::vector<at::Tensor> parameters_;

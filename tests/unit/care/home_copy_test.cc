@@ -117,7 +117,7 @@ TEST_CASE("a copy that was interrupted goes on with the blobs that are there (I1
   CHECK(check_home(ServerHome::open(target), Leftovers::report, {}).findings.empty());
 }
 
-TEST_CASE("a copy is made over nothing and by one process at a time (I9)") {
+TEST_CASE("a copy is made over nothing and outside the home and by one process at a time (I9)") {
   FullHome full;
   const fs::path target = full.folder / "copy";
   make_private_folder(target);
@@ -125,6 +125,9 @@ TEST_CASE("a copy is made over nothing and by one process at a time (I9)") {
   check_not_copied(full.home, target, ErrorCode::already_exists, "is there already");
   CHECK(read_text_file(target / "mine") == "mine");
   fs::remove(target / "mine");
+  check_not_copied(full.home, full.home.folder() / "spool" / "copy", ErrorCode::invalid_argument,
+                   "within the home");
+  CHECK(!fs::exists(full.home.folder() / "spool" / "copy.part"));
   make_private_folder(target.string() + ".part");
   {
     const FileDescriptor lock = lock_home(target.string() + ".part");

@@ -35,7 +35,7 @@ class Homes {
   void clear();
 
  private:
-  TemporaryFolder folder_;
+  TemporaryFolder folder_{folder_in_memory()};
   int made_ = 0;
 };
 

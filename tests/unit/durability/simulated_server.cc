@@ -90,7 +90,7 @@ RoundPlan buffer_plan() {
 std::vector<float> delta_of(const std::string& device, std::uint64_t version, const RoundPlan& plan) {
   Random random(derive_seed(version, examples_of(device)));
   const Layout layout = layout_of_task();
-  std::vector<float> delta(layout.size() + (plan.has_controls() ? server::trained_elements(layout) : 0));
+  std::vector<float> delta(layout.size() + (plan.has_controls() ? layout.trained_size() : 0));
   for (float& value : delta) value = static_cast<float>(random.uniform() - 0.5);
   return delta;
 }
@@ -127,6 +127,7 @@ struct SimulatedServer::Device final : server::TaskListener {
   }
   void evaluation_offered(const std::string& /*task*/, const server::EvaluationWork& /*work*/) override {}
   bool evaluates() const override { return false; }
+  void superseded() override {}
   bool is_open() const override { return true; }
 
   SimulatedServer& owner;

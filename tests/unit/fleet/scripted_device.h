@@ -34,6 +34,8 @@ class ScriptedDevice {
   /// Takes the place of a device that is enrolled.
   ScriptedDevice(net::Identity identity, net::Certificate authority, Task task);
 
+  /// The same device, to connect once more.
+  ScriptedDevice twin() const { return {identity_.value(), authority_.value(), task_}; }
   const std::string& id() const { return id_; }
 
   /// Connects, and says hello unless told not to.

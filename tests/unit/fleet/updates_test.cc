@@ -163,6 +163,29 @@ TEST_CASE("an upload that goes on after its round has closed is told so and leav
   CHECK(round.server.weights(2) == std::vector<float>{1.5F, 2.5F, 3.5F, 4.5F});
 }
 
+TEST_CASE(
+    "a device that comes by another connection goes on with the update that the broken one holds (I3)") {
+  OpenRound round;
+  const std::vector<float> delta = ScriptedDevice::Update().delta;
+  const ByteView bytes = as_bytes(std::span<const float>(delta));
+  round.device.announce({});
+  round.device.expect<wire::UpdateGo>();
+  round.device.send_chunk(bytes.first(7));
+  round.server.await_figure("fl_transfer_bytes_total{direction=\"received\",encoding=\"fp32\",task=\"tiny\"}",
+                            7);
+
+  ScriptedDevice twin = round.device.twin();
+  twin.connect(round.server.port());
+  twin.subscribe(1);
+  twin.expect<wire::Subscribed>();
+  twin.announce({});
+  CHECK(twin.expect<wire::UpdateGo>().offset() == 7);
+  twin.send_chunk(bytes.subspan(7));
+  CHECK(twin.expect<wire::UpdateReply>().outcome() == wire::Outcome::accepted);
+  CHECK_THROWS_AS(round.device.receive(), Error);
+  CHECK(round.server.participants(1).size() == 2);
+}
+
 TEST_CASE("what a cut upload left and the disk has changed since is refused by its hash and sent anew (I3)") {
   OpenRound round;
   const std::vector<float> delta = ScriptedDevice::Update().delta;

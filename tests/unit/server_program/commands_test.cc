@@ -70,6 +70,19 @@ TEST_CASE("a home is made once and says what comes next") {
   CHECK_FALSE(std::filesystem::exists(made.folder / "other"));
 }
 
+TEST_CASE("a home that only its own machine finds says so when it is made") {
+  const TemporaryFolder folder;
+  const auto said_of = [&](const std::string& host) {
+    return run({"init", (folder / host).string(), "--host", host}).out;
+  };
+  for (const char* const host : {"127.0.0.1", "::1", "localhost"}) {
+    CHECK(contains(said_of(host), "for devices on others, make the home anew with --host NAME"));
+  }
+  for (const char* const host : {"192.0.2.7", "fl.example.org"}) {
+    CHECK(said_of(host).find("make the home anew") == std::string::npos);
+  }
+}
+
 TEST_CASE("a command on a folder that is no home says how to make one (I9)") {
   const TemporaryFolder folder;
   for (const auto& command : std::vector<std::vector<std::string>>{

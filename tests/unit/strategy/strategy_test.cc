@@ -200,7 +200,7 @@ TEST_CASE("buffers are plainly averaged whatever the strategy") {
   const std::vector<double> sum(5, 4.0);
   std::vector<float> momentum(3, 0.0F);
   std::vector<float> next(5);
-  CHECK(trained_elements(layout) == 3);
+  CHECK(layout.trained_size() == 3);
   next_elements(strategy, 3, 0, {base, sum, 4.0, {momentum}, next});
   CHECK(next == std::vector<float>{11.0F, 11.0F, 11.0F, 2.0F, 2.0F});
   // In ranges that begin anywhere.

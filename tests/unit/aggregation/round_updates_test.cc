@@ -1,4 +1,4 @@
-#include "server/fleet/round_updates.h"
+#include "server/aggregation/round_updates.h"
 
 #include <algorithm>
 #include <atomic>
@@ -14,7 +14,7 @@
 #include "common/base/error.h"
 #include "common/base/files.h"
 #include "common/base/random.h"
-#include "server/fleet/shared_work.h"
+#include "server/aggregation/shared_work.h"
 #include "server/strategy/geometric_median.h"
 #include "server/strategy/krum.h"
 #include "server/strategy/norm_bound.h"

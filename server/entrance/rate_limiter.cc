@@ -1,4 +1,4 @@
-#include "server/fleet/rate_limiter.h"
+#include "server/entrance/rate_limiter.h"
 
 #include <algorithm>
 

@@ -16,7 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/digest.h"
-#include "server/fleet/update_file.h"
+#include "server/aggregation/update_file.h"
 #include "server/strategy/exact_fold.h"
 
 namespace fl::server {

@@ -14,8 +14,8 @@
 #include <spdlog/logger.h>
 
 #include "common/net/connection.h"
-#include "server/fleet/handshake_gate.h"
-#include "server/fleet/refusals.h"
+#include "server/entrance/handshake_gate.h"
+#include "server/entrance/refusals.h"
 #include "server/metrics/metrics.h"
 
 namespace fl::server {

@@ -1,4 +1,4 @@
-#include "server/fleet/handshake_gate.h"
+#include "server/entrance/handshake_gate.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "server/fleet/update_check.h"
+#include "server/aggregation/update_check.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "server/fleet/refusals.h"
+#include "server/entrance/refusals.h"
 
 #include <utility>
 
@@ -47,10 +47,6 @@ void Refusals::stop() {
   stopped_ = true;
   window_.cancel();
   say_left_out(true);
-}
-
-std::string host_of(const std::string& peer_address) {
-  return peer_address.substr(0, peer_address.rfind(':'));
 }
 
 }  // namespace fl::server

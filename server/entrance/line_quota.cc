@@ -1,4 +1,4 @@
-#include "server/fleet/line_quota.h"
+#include "server/entrance/line_quota.h"
 
 namespace fl::server {
 

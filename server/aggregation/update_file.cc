@@ -1,4 +1,4 @@
-#include "server/fleet/update_file.h"
+#include "server/aggregation/update_file.h"
 
 #include <algorithm>
 #include <array>

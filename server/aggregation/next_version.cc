@@ -1,4 +1,4 @@
-#include "server/fleet/next_version.h"
+#include "server/aggregation/next_version.h"
 
 #include <algorithm>
 #include <array>
@@ -146,7 +146,7 @@ struct Making {
 
 /// Nothing where there is to be a difference and there cannot be one.
 std::optional<RoundResult> make_in_one_pass(const Making& of, const DifferencePlan& plan) {
-  const std::size_t trained = trained_elements(of.layout);
+  const std::size_t trained = of.layout.trained_size();
   BlobReader weights(of.blobs, of.base.weights);
   State state(of.blobs, of.base.state, of.strategy);
   Sums sums(of.fold, of.updates, of.layout.size());

@@ -1,4 +1,4 @@
-#include "server/fleet/entrance.h"
+#include "server/entrance/entrance.h"
 
 #include <utility>
 

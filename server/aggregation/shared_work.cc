@@ -1,4 +1,4 @@
-#include "server/fleet/shared_work.h"
+#include "server/aggregation/shared_work.h"
 
 #include <condition_variable>
 #include <exception>

@@ -1,4 +1,4 @@
-#include "server/fleet/round_fold.h"
+#include "server/aggregation/round_fold.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "server/fleet/difference_draft.h"
+#include "server/aggregation/difference_draft.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "server/fleet/next_version.h"
+#include "server/aggregation/next_version.h"
 
 #include <cmath>
 #include <cstring>

@@ -4,8 +4,8 @@
 
 #include "common/base/digest.h"
 #include "common/model/layout.h"
-#include "server/fleet/difference_draft.h"
-#include "server/fleet/round_updates.h"
+#include "server/aggregation/difference_draft.h"
+#include "server/aggregation/round_updates.h"
 #include "server/ledger/blob_store.h"
 #include "server/registry/registry.h"
 #include "server/strategy/exact_fold.h"

@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "common/base/files.h"
-#include "server/fleet/round_fold.h"
+#include "server/aggregation/round_fold.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/strategy/exact_sum.h"
 #include "tests/unit/strategy/hard_updates.h"

@@ -8,7 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/logger.h>
 
-#include "server/fleet/line_quota.h"
+#include "server/entrance/line_quota.h"
 #include "server/metrics/metrics.h"
 
 namespace fl::server {
@@ -41,8 +41,5 @@ class Refusals {
   bool waiting_ = false;
   bool stopped_ = false;
 };
-
-/// The address of "192.0.2.7:52034" or "[::1]:52034", without the port.
-std::string host_of(const std::string& peer_address);
 
 }  // namespace fl::server

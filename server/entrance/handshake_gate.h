@@ -10,7 +10,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include "server/fleet/rate_limiter.h"
+#include "server/entrance/rate_limiter.h"
 
 namespace fl::server {
 

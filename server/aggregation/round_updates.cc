@@ -1,4 +1,4 @@
-#include "server/fleet/round_updates.h"
+#include "server/aggregation/round_updates.h"
 
 #include <algorithm>
 #include <mutex>
@@ -7,8 +7,8 @@
 
 #include "common/base/error.h"
 #include "common/model/finite.h"
-#include "server/fleet/shared_work.h"
-#include "server/fleet/update_file.h"
+#include "server/aggregation/shared_work.h"
+#include "server/aggregation/update_file.h"
 
 namespace fl::server {
 namespace {
