@@ -62,15 +62,9 @@ net::Identity enrolled_device(server::Ledger& ledger, const net::Identity& autho
   return device;
 }
 
-/// Where what is synced thousands of times costs nothing.
-std::filesystem::path folder_without_disk() {
-  const std::filesystem::path memory = "/dev/shm";
-  return std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
-}
-
 /// Enrols them in a copy of the ledger, which then takes its place.
 std::vector<net::Identity> enrol_devices(const server::ServerHome& home, std::uint32_t count) {
-  const test::TemporaryFolder folder(folder_without_disk());
+  const test::TemporaryFolder folder(test::folder_in_memory());  // what is synced thousands of times
   const std::filesystem::path draft = folder / "ledger.db";
   server::Ledger::copy(home.ledger_path(), draft);
   std::vector<net::Identity> devices;

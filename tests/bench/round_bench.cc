@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "common/base/error.h"
 #include "common/base/files.h"
 #include "server/strategy/exact_fold.h"
 #include "tests/bench/bare_tls.h"
@@ -23,18 +25,38 @@ namespace {
 
 using namespace fl;
 
+constexpr const char* usual_sizes = "0.1Mx50,0.2Mx100,1Mx10,10Mx10,100Mx6";
+
 struct Size {
-  const char* name;
+  std::string name;
   std::uint64_t parameters;
   std::uint32_t devices;
-  std::uint64_t rounds;  // that are measured
+
+  /// Of its rounds, those that are measured.
+  std::uint64_t rounds() const {
+    return std::clamp<std::uint64_t>(500'000'000 / (parameters * devices), 3, 20);
+  }
 };
 
-constexpr std::array<Size, 5> sizes{{{"0.1Mx50", 100'000, 50, 20},
-                                     {"0.2Mx100", 200'000, 100, 10},
-                                     {"1Mx10", 1'000'000, 10, 20},
-                                     {"10Mx10", 10'000'000, 10, 5},
-                                     {"100Mx6", 100'000'000, 6, 3}}};
+/// Of "0.1Mx50,10Mx10": millions of parameters, and devices.
+std::vector<Size> sizes_from(const std::string& list) {
+  std::vector<Size> sizes;
+  std::istringstream names(list);
+  for (std::string name; std::getline(names, name, ',');) {
+    std::istringstream text(name);
+    double millions = 0;
+    char unit = 0;
+    char times = 0;
+    std::uint32_t devices = 0;
+    text >> millions >> unit >> times >> devices;
+    if (!text || !text.eof() || unit != 'M' || times != 'x' || millions < 1e-6 || devices == 0) {
+      throw Error(ErrorCode::invalid_argument,
+                  "FL_BENCH_SIZES: '" + name + "' is no size such as 0.1Mx50, of parameters and devices");
+    }
+    sizes.push_back({name, static_cast<std::uint64_t>(std::llround(millions * 1e6)), devices});
+  }
+  return sizes;
+}
 
 template <typename Work>
 double rate_of(double amount, Work work) {
@@ -97,13 +119,6 @@ struct Measured {
   double bytes;
 };
 
-/// Whether FL_BENCH_SIZES, where it is set, names it: a list such as "1Mx10,10Mx10".
-bool is_asked_for(const Size& size) {
-  const char* const asked = std::getenv("FL_BENCH_SIZES");
-  return asked == nullptr ||
-         ("," + std::string(asked) + ",").find("," + std::string(size.name) + ",") != std::string::npos;
-}
-
 Measured measure(const Size& size, Durability durability, Encoding encoding = Encoding::fp32) {
   RoundPlan plan;
   plan.encoding = encoding;
@@ -113,7 +128,7 @@ Measured measure(const Size& size, Durability durability, Encoding encoding = En
   plan.durability = durability;
   const fl::bench::MeasuredServer server(size.parameters, plan, size.devices);
   std::vector<double> seconds;
-  for (const auto& round : fl::bench::run_echo_devices(server.fleet(), size.rounds + 2))
+  for (const auto& round : fl::bench::run_echo_devices(server.fleet(), size.rounds() + 2))
     seconds.push_back(round.seconds);
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
@@ -123,6 +138,8 @@ Measured measure(const Size& size, Durability durability, Encoding encoding = En
 /// Whole rounds of fl-server, a process of its own, with devices that do not train. Medians of rounds; the
 /// limit is what TLS and the fold alone would take, measured in the same run.
 void round(benchmark::State& state) {
+  const char* const asked = std::getenv("FL_BENCH_SIZES");
+  const std::vector<Size> sizes = sizes_from(asked == nullptr ? usual_sizes : asked);
   for ([[maybe_unused]] auto step : state) {
     const double tls = tls_rate();
     const double fold = fold_rate();
@@ -130,17 +147,12 @@ void round(benchmark::State& state) {
     state.counters["tls_bytes_a_second"] = tls;
     state.counters["fold_elements_a_second"] = fold;
     state.counters["disk_bytes_a_second"] = disk;
-    if (std::none_of(sizes.begin(), sizes.end(), is_asked_for)) {
-      state.SkipWithError("FL_BENCH_SIZES names none of 0.1Mx50, 0.2Mx100, 1Mx10, 10Mx10 and 100Mx6");
-      break;
-    }
     for (const Size& size : sizes) {
-      if (!is_asked_for(size)) continue;
-      const std::string name = size.name;
+      const std::string& name = size.name;
       const Measured relaxed = measure(size, Durability::relaxed);
       const Measured synced = measure(size, Durability::fsync);
       const Measured small = measure(size, Durability::relaxed, Encoding::int8);
-      std::fprintf(stderr, "  %s: %.3f s a round, %.3f s with fsync, %.3f s with int8\n", size.name,
+      std::fprintf(stderr, "  %s: %.3f s a round, %.3f s with fsync, %.3f s with int8\n", name.c_str(),
                    relaxed.seconds, synced.seconds, small.seconds);
       state.counters["seconds_" + name] = relaxed.seconds;
       state.counters["seconds_fsync_" + name] = synced.seconds;

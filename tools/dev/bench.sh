@@ -12,9 +12,9 @@ ratio:
 
   fold         elements of updates added a second, beside a plain sum of the same vectors
   round        seconds a round of fl-server takes with devices that do not train, beside what TLS and the fold
-               alone would take, and the memory it takes; FL_BENCH_SIZES=1Mx10,10Mx10 for these alone, of
-               0.1Mx50, 0.2Mx100, 1Mx10, 10Mx10 and 100Mx6 (parameters x devices); all of them, each relaxed, with
-               fsync and as int8, take a quarter of an hour
+               alone would take, and the memory it takes; FL_BENCH_SIZES=1Mx10,10Mx10 for these alone, parameters
+               x devices; without it 0.1Mx50, 0.2Mx100, 1Mx10, 10Mx10 and 100Mx6, which, each relaxed, with fsync
+               and as int8, take a quarter of an hour
   ledger       small updates that fl-server acknowledges a second, beside appends to a file that are synced one
                by one, and what the ledger alone records
   connection   bytes a second through a connection, beside OpenSSL alone
