@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <string>
 
+#include "client/learning/gate.h"
 #include "client/store/example_store.h"
 #include "client/store/model_store.h"
 #include "common/engine/engine.h"
@@ -43,9 +44,6 @@ struct TriedVersion {
 /// Error(cancelled) after `stop`.
 TriedVersion try_version(Engine& engine, const ModelStore& store, const Manifest& manifest,
                          const ExampleStore& examples, const std::stop_token& stop);
-
-/// What the gate says of a version that was tried.
-enum class Verdict : std::uint8_t { accept, reject, abstain };
 
 /// Whether a version that came through its trial is to serve here. Every one is: how it compares with the
 /// champion is not asked yet, and where there are no held-out examples could not be.

@@ -154,6 +154,21 @@ void data_seeds(const std::filesystem::path& root) {
   examples.add("text", with_choices({3, 0}, as_bytes("abc\nabcabc xyz bca\ncab")));
 }
 
+void infer_request_seeds(const std::filesystem::path& root) {
+  const Seeds seeds(root, "infer_request");
+  const std::string n = R"({"name":"n","shape":[1,1,2],"datatype":"INT64","data":[[[7,-8]]]})";
+  const std::string json =
+      R"({"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[0.5,1e3]},)" + n +
+      R"(],"outputs":[{"name":"label"}]})";
+  seeds.add("json", with_choices({0}, as_bytes(json)));
+  const std::string header = R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":)"
+                             R"({"binary_data_size":8}},)" +
+                             n + R"(],"parameters":{"binary_data_output":true}})";
+  Bytes binary = with_choices({static_cast<unsigned>(header.size())}, as_bytes(header));
+  append(binary, Bytes(8));
+  seeds.add("binary", binary);
+}
+
 void text_seeds(const std::filesystem::path& root) {
   net::EnrolmentToken token;
   token.server = {"example.org", 7443};
@@ -174,8 +189,8 @@ int main(int argc, char** argv) {
     std::fputs("usage: fl_fuzz_seeds FOLDER\n", stderr);
     return 2;
   }
-  for (const auto& write :
-       {wire_seeds, compressed_seeds, update_seeds, json_seeds, layout_seeds, data_seeds, text_seeds}) {
+  for (const auto& write : {wire_seeds, compressed_seeds, update_seeds, json_seeds, layout_seeds, data_seeds,
+                            infer_request_seeds, text_seeds}) {
     write(argv[1]);
   }
   return 0;
