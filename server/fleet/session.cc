@@ -311,11 +311,6 @@ void Session::evaluation_offered(const std::string& task, const EvaluationWork& 
   send(evaluation_offer_message(task, work));
 }
 
-void Session::superseded() {
-  parts_.log->info(fmt::format("device={}: it has come by another connection, this one is closed", device_));
-  close();
-}
-
 void Session::version_published(const VersionRecord& version) {
   send(version_message(version, takes_differences_));
 }

@@ -65,7 +65,6 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   void work_offered(const std::string& task, const Work& work) override;
   void work_later(const std::string& task, const Later& later) override;
   void version_published(const VersionRecord& version) override;
-  void superseded() override;
   bool is_open() const override { return !closed_; }
   void evaluation_offered(const std::string& task, const EvaluationWork& work) override;
   bool evaluates() const override { return evaluates_; }
@@ -92,7 +91,9 @@ class Session final : public TaskListener, public std::enable_shared_from_this<S
   boost::asio::awaitable<std::string> receive_bytes(TaskRunner& runner, const Announcement& update,
                                                     UpdateCheck& check,
                                                     std::optional<IncomingUpdate>& incoming);
-  /// Where another connection of the device holds the update, waits a moment until that lets go.
+  /// Throws Error(cancelled) where the connection is closed meanwhile.
+  Awaitable pause(std::chrono::milliseconds time);
+  /// Throws Error(failed_precondition) as long as an older connection of the device holds the update.
   boost::asio::awaitable<IncomingUpdate> open_update(const TaskRunner& runner, const Announcement& update,
                                                      UpdateCheck& check);
   /// `wanted` says of every chunk whether the update may still count.

@@ -27,7 +27,7 @@ namespace {
 
 constexpr const char* round_closed = "the round closed";
 
-// A connection that was superseded lets go of its update as soon as the disk has its last chunk.
+// A connection whose device has come by another lets go of its update once the disk has its last chunk.
 constexpr int held_tries = 50;
 constexpr std::chrono::milliseconds held_pause{100};
 
@@ -158,16 +158,22 @@ asio::awaitable<Verdict> Session::receive_update(TaskRunner& runner, const Annou
 asio::awaitable<std::string> Session::receive_bytes(TaskRunner& runner, const Announcement& update,
                                                     UpdateCheck& check,
                                                     std::optional<IncomingUpdate>& incoming) {
-  const TransferSlots::Slot slot = co_await wait_for_slot();
   const std::function<bool()> wanted = [&] {
     return runner.judge(update).outcome == wire::Outcome::accepted;
   };
-  if (!wanted()) co_return round_closed;
-  try {
-    incoming = co_await open_update(runner, update, check);
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::cancelled) throw;
-    co_return error.what();
+  std::optional<TransferSlots::Slot> slot;
+  for (int tries_left = held_tries; !incoming; --tries_left) {
+    slot.emplace(co_await wait_for_slot());
+    if (!wanted()) co_return round_closed;
+    try {
+      incoming = co_await open_update(runner, update, check);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::failed_precondition || tries_left == 0) co_return error.what();
+    }
+    if (!incoming) {
+      slot.reset();
+      co_await pause(held_pause);
+    }
   }
   if (!wanted()) co_return round_closed;
   connection_->set_limits(limits::message_bytes, limits::chunk_bytes);
@@ -188,17 +194,14 @@ asio::awaitable<IncomingUpdate> Session::open_update(const TaskRunner& runner, c
   const auto open = [&] {  // which reads what is there already
     return parts_.spool.receive(runner.name(), round, device_, update.hash, update.length, look_at);
   };
-  for (int tries_left = held_tries;; --tries_left) {
-    try {
-      co_return co_await net::run_on(parts_.workers.transfers.get_executor(), open);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::failed_precondition || tries_left == 0) throw;
-    }
-    pace_timer_.expires_after(held_pause);
-    boost::system::error_code cancelled;
-    co_await pace_timer_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
-    if (closed_) throw Error(ErrorCode::cancelled, "the connection ended before its update was received");
-  }
+  co_return co_await net::run_on(parts_.workers.transfers.get_executor(), open);
+}
+
+asio::awaitable<void> Session::pause(std::chrono::milliseconds time) {
+  boost::system::error_code cancelled;
+  pace_timer_.expires_after(time);
+  co_await pace_timer_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  if (closed_) throw Error(ErrorCode::cancelled, "the connection ended while it waited");
 }
 
 // Elsewhere, so that the bytes of others are decrypted while these are hashed, and none wait for the disk.

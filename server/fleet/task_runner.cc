@@ -174,8 +174,7 @@ void TaskRunner::measure() const {
 }
 
 void TaskRunner::subscribe(const std::string& device, TaskListener& listener) {
-  TaskListener* const before = std::exchange(listeners_[device], &listener);
-  if (before != nullptr && before != &listener) before->superseded();
+  listeners_[device] = &listener;
 }
 
 void TaskRunner::unsubscribe(const std::string& device, const TaskListener& listener) {

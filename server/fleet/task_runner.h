@@ -57,8 +57,6 @@ class TaskListener {
   virtual void work_later(const std::string& task, const Later& later) = 0;
   virtual void version_published(const VersionRecord& version) = 0;
   virtual void evaluation_offered(const std::string& task, const EvaluationWork& work) = 0;
-  /// The device listens by another connection now: this one has broken, which it may not have noticed.
-  virtual void superseded() = 0;
   /// Whether the device knows what an evaluation is.
   virtual bool evaluates() const = 0;
   /// Whether the device is still let in; what it sent counts only then.

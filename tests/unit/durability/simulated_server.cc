@@ -127,7 +127,6 @@ struct SimulatedServer::Device final : server::TaskListener {
   }
   void evaluation_offered(const std::string& /*task*/, const server::EvaluationWork& /*work*/) override {}
   bool evaluates() const override { return false; }
-  void superseded() override {}
   bool is_open() const override { return true; }
 
   SimulatedServer& owner;
