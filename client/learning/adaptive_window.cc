@@ -36,7 +36,7 @@ void AdaptiveWindow::Row::drop_oldest(std::size_t count) {
 }
 
 bool AdaptiveWindow::add(double value) {
-  if (!std::isfinite(value)) return false;
+  if (!(std::abs(value) <= 1e100)) return false;
   Summary bucket{1, value, 0.0};
   window_.add(bucket);
   ++added_;
@@ -75,13 +75,21 @@ bool AdaptiveWindow::cut_once() {
       after.remove(row->buckets.at(index));
       if (after.count < settings_.part) return false;
       if (before.count < settings_.part || !differ(before, after)) continue;
-      window_.remove(rows_.back().buckets[0]);
-      rows_.back().drop_oldest(1);
-      while (!rows_.empty() && rows_.back().used == 0) rows_.pop_back();
+      forget_oldest();
       return true;
     }
   }
   return false;
+}
+
+void AdaptiveWindow::forget_oldest() {
+  rows_.back().drop_oldest(1);
+  while (!rows_.empty() && rows_.back().used == 0) rows_.pop_back();
+  // Anew of what is left: taken off, a large value would leave what its rounding lost.
+  window_ = Summary();
+  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
+    for (std::size_t index = 0; index < row->used; ++index) window_.add(row->buckets.at(index));
+  }
 }
 
 bool AdaptiveWindow::differ(const Summary& before, const Summary& after) const {

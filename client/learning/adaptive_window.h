@@ -9,7 +9,8 @@ namespace fl::client {
 
 /// ADWIN2 (Bifet and Gavaldà 2007): the longest window of a stream's end whose mean has not changed. Buckets
 /// of 1, 2, 4, … values, at most five of a size, hold sums and squared deviations, so that a million values
-/// take about 2 KB.
+/// take about 2 KB. For values of a known range, as errors of 0 and 1 are: one that is far off the others
+/// hides changes for long.
 class AdaptiveWindow {
  public:
   struct Settings {
@@ -22,8 +23,8 @@ class AdaptiveWindow {
   AdaptiveWindow() : AdaptiveWindow(Settings()) {}
   explicit AdaptiveWindow(const Settings& settings) : settings_(settings) {}
 
-  /// Whether the mean has changed: what came before the change is forgotten. What is not finite is passed
-  /// over.
+  /// Whether the mean has changed: what came before the change is forgotten. What is not finite, or beyond
+  /// 1e100, is passed over.
   bool add(double value);
 
   std::uint64_t size() const { return window_.count; }
@@ -52,6 +53,7 @@ class AdaptiveWindow {
   };
 
   bool cut_once();
+  void forget_oldest();
   bool differ(const Summary& before, const Summary& after) const;
 
   Settings settings_;

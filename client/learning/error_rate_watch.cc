@@ -6,10 +6,11 @@ namespace fl::client {
 
 ErrorRateWatch::Level ErrorRateWatch::add(bool wrong) {
   ++count_;
+  errors_ += wrong ? 1 : 0;
   const auto count = static_cast<double>(count_);
   rate_ += ((wrong ? 1.0 : 0.0) - rate_) / count;
   const double deviation = std::sqrt(rate_ * (1.0 - rate_) / count);
-  if (count_ <= minimum) return Level::calm;
+  if (count_ <= minimum || errors_ < minimum_errors) return Level::calm;
   const double now = rate_ + deviation;
   if (now <= least_rate_ + least_deviation_) {
     least_rate_ = rate_;

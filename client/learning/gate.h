@@ -42,7 +42,7 @@ Bounds loss_gain(std::span<const double> gains, double confidence);
 struct Gate {
   std::uint64_t minimum = 30;  ///< Of held-out examples, below which it abstains.
   double confidence = 0.95;    ///< Of an acceptance, and of a rejection, by itself.
-  /// How much worse the challenger may be and yet be taken: a share of right answers, or of loss.
+  /// How much worse the challenger may be and yet be taken: in accuracy, or in mean loss.
   double tolerance = 0.0;
 
   Verdict judge(const AnswersCompared& compared) const;

@@ -6,7 +6,7 @@
 namespace fl::client {
 
 bool PageHinkley::add(double value) {
-  if (!std::isfinite(value)) return false;
+  if (!(std::abs(value) <= 1e100)) return false;
   ++state_.count;
   state_.mean += (value - state_.mean) / static_cast<double>(state_.count);
   state_.sum = std::max(0.0, settings_.alpha * state_.sum + value - state_.mean - settings_.delta);

@@ -27,7 +27,8 @@ class PageHinkley {
   explicit PageHinkley(const Settings& settings) : settings_(settings) {}
   PageHinkley(const Settings& settings, const State& state) : settings_(settings), state_(state) {}
 
-  /// Whether this value makes it alarm; it then begins anew. What is not finite is passed over.
+  /// Whether this value makes it alarm; it then begins anew. What is not finite, or beyond 1e100, is passed
+  /// over.
   bool add(double value);
 
   const State& state() const { return state_; }

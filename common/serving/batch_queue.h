@@ -10,8 +10,9 @@
 namespace fl::serving {
 
 /// The requests that wait for one model version, and what of them runs next: when an executor is free it
-/// gets the largest batch that waits, without an artificial delay unless one is set. What could only be
-/// answered too late is refused at once. Pure: time comes from the caller, one thread at a time.
+/// gets the largest batch that waits, without an artificial delay unless one is set. What is expected to be
+/// answered too late is refused at once, but never while an executor is free, so that one slow batch does not
+/// have everything refused after it. Pure: time comes from the caller, one thread at a time.
 class BatchQueue {
  public:
   using Clock = std::chrono::steady_clock;
@@ -21,32 +22,41 @@ class BatchQueue {
   using Ticket = std::uint64_t;
 
   struct Settings {
-    std::size_t most_examples = 1024;  ///< That wait; a request beyond them is refused.
-    std::size_t batch = 64;            ///< Examples run at once. A request of more runs alone.
-    Duration delay{};                  ///< How long a batch that is not full waits for more.
-    std::size_t executors = 1;         ///< How many batches run at a time.
+    std::size_t most_examples = 1024;                  ///< That wait; a request beyond them is refused.
+    std::size_t most_bytes = std::size_t{128} << 20U;  ///< The same of what they hold.
+    std::size_t batch = 64;     ///< Examples run at once. A request of more runs alone.
+    Duration delay{};           ///< How long a batch that is not full waits for more, deadlines permitting.
+    std::size_t executors = 1;  ///< How many batches run at a time.
   };
   enum class Admission : std::uint8_t {
     waits,
     full,  ///< The queue is.
-    late,  ///< With what waits before it, it would be answered after its deadline.
+    late,  ///< With what runs and waits before it, it would be answered after its deadline.
   };
   /// What an executor is to do.
   struct Batch {
     std::vector<Ticket> run;   ///< In the order in which they came; empty: nothing yet.
-    std::vector<Ticket> late;  ///< Their deadlines have passed, or would before they are answered.
+    std::vector<Ticket> late;  ///< Their deadlines have passed.
   };
 
-  BatchQueue() : BatchQueue(Settings()) {}
-  explicit BatchQueue(const Settings& settings) : settings_(settings) {}
+  /// What a request weighs.
+  struct Size {
+    std::size_t examples = 1;
+    std::size_t bytes = 0;
+  };
 
-  Admission add(Ticket ticket, std::size_t examples, Moment deadline, Moment now);
-  /// For an executor that is free. What it gives waits no more.
+  /// Throws Error(invalid_argument) where a batch has no examples or there are no executors.
+  explicit BatchQueue(const Settings& settings);
+
+  Admission add(Ticket ticket, const Size& size, Moment deadline, Moment now);
+  /// For an executor that is free. What it gives waits no more; where it gives something to run, the executor
+  /// is busy until ended().
   Batch take(Moment now);
-  /// When take() is worth calling again although nothing was added: once the delay of what waits is over.
+  /// When take() is worth calling again although nothing was added.
   std::optional<Moment> next_look() const;
-  /// A batch took so long: what is expected of those to come, which deadlines are held against.
-  void ran(Duration time);
+  /// A batch of so many examples has ended, after so long: what is expected of those to come. Without a time
+  /// where it failed, which tells nothing of them.
+  void ended(std::size_t examples, std::optional<Duration> time);
   /// Forgets a request whose caller is gone; nothing where it does not wait.
   void drop(Ticket ticket);
 
@@ -56,18 +66,22 @@ class BatchQueue {
  private:
   struct Request {
     Ticket ticket;
-    std::size_t examples;
+    Size size;
     Moment deadline;
     Moment came;
   };
 
-  /// Until a request of so many examples behind `waiting` ones has its answer.
-  Duration expected(std::size_t waiting, std::size_t examples) const;
+  std::size_t batches_of(std::size_t examples) const;
+  /// When what waits is to run, though it fills no batch.
+  Moment due() const;
+  void remove(std::deque<Request>::iterator request);
 
   Settings settings_;
   std::deque<Request> queue_;
-  std::size_t waiting_ = 0;
-  std::optional<Duration> batch_time_;  ///< A moving mean.
+  std::size_t waiting_ = 0;  ///< Examples.
+  std::size_t waiting_bytes_ = 0;
+  std::size_t running_ = 0;             ///< Batches.
+  std::optional<Duration> batch_time_;  ///< Of a batch that is full: a moving mean.
 };
 
 }  // namespace fl::serving

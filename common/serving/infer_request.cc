@@ -88,9 +88,19 @@ void require_finite_values(const Tensor& tensor, const std::string& name) {
          " is NaN or infinite");
 }
 
+/// NaN and infinities are what has all bits of the exponent set.
+void require_finite_halves(const Tensor& tensor, const std::string& name) {
+  constexpr unsigned exponent = 0x7C;
+  for (std::size_t high = 1; high < tensor.data.size(); high += 2) {
+    if ((std::to_integer<unsigned>(tensor.data[high]) & exponent) != exponent) continue;
+    refuse("value " + std::to_string(high / 2) + " of input " + in_quotes(name) + " is NaN or infinite");
+  }
+}
+
 void require_finite(const Tensor& tensor, const std::string& name) {
   if (tensor.datatype == Datatype::fp32) require_finite_values<float>(tensor, name);
   if (tensor.datatype == Datatype::fp64) require_finite_values<double>(tensor, name);
+  if (tensor.datatype == Datatype::fp16) require_finite_halves(tensor, name);
   if (tensor.datatype == Datatype::boolean &&
       std::any_of(tensor.data.begin(), tensor.data.end(),
                   [](std::byte value) { return value > std::byte{1}; })) {
@@ -127,6 +137,8 @@ Tensor tensor_of(JsonInput& input, const TensorSpec& spec, RawTensors& raw, cons
     input.shape = tensor.shape;
     check_nesting(input, elements);
     tensor.data = std::move(input.data);
+    if (tensor.data.size() != elements * size_of(spec.datatype))
+      refuse("the values of input " + in_quotes(input.name) + " are not of its datatype");
   } else {
     const std::size_t bytes = elements * size_of(spec.datatype);
     if (*input.binary_size != bytes) {
@@ -138,6 +150,21 @@ Tensor tensor_of(JsonInput& input, const TensorSpec& spec, RawTensors& raw, cons
   }
   require_finite(tensor, input.name);
   return tensor;
+}
+
+/// What the values of a request can take at most, as far as the contract says.
+std::size_t most_data(const TaskContract& contract, const RequestLimits& limits) {
+  std::size_t bytes = 0;
+  for (const TensorSpec& spec : contract.inputs) {
+    std::size_t one = size_of(spec.datatype);
+    for (std::size_t i = 1; i < spec.shape.size(); ++i) {
+      if (spec.shape[i] < 0) return limits.body_bytes;
+      one *= static_cast<std::size_t>(spec.shape[i]);
+      if (one > limits.body_bytes) return limits.body_bytes;
+    }
+    bytes += one * static_cast<std::size_t>(limits.batch);
+  }
+  return std::min(bytes, limits.body_bytes);
 }
 
 std::vector<Tensor> inputs_of(std::vector<JsonInput>& given, const TaskContract& contract, ByteView behind,
@@ -202,7 +229,7 @@ InferRequest decode_request(ByteView body, std::optional<std::size_t> json_lengt
     refuse_size("the JSON has " + std::to_string(length) + " bytes, " + std::to_string(limits.json_bytes) +
                 " at most are taken; send large tensors in binary");
   }
-  JsonRequest json = read_json_request(as_text(body.first(length)));
+  JsonRequest json = read_json_request(as_text(body.first(length)), most_data(contract, limits));
   InferRequest request;
   request.outputs = outputs_of(json, outputs);
   request.inputs = inputs_of(json.inputs, contract, body.subspan(length), limits);

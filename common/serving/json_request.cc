@@ -97,10 +97,10 @@ class RequestHandler {
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_key_size = longest_text;
-  static constexpr std::size_t max_string_size = longest_text;
+  static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
 
-  /// What an earlier pass found out about the inputs; null in the first.
-  explicit RequestHandler(const JsonRequest* known) : known_(known) {}
+  /// `known`: what an earlier pass found out about the inputs; null in the first.
+  RequestHandler(std::size_t most_data, const JsonRequest* known) : data_left_(most_data), known_(known) {}
 
   JsonRequest request;
   /// Data came before its datatype was known: the document has to be read once more.
@@ -139,11 +139,13 @@ class RequestHandler {
     return true;
   }
   bool on_string_part(std::string_view part, std::size_t, boost::json::error_code&) {
-    text_ += part;
+    add_text(part);
     return true;
   }
   bool on_string(std::string_view part, std::size_t, boost::json::error_code&) {
-    take_text(text_.append(part));
+    if (!expects_something()) return true;
+    add_text(part);
+    take_text(text_);
     text_.clear();
     return true;
   }
@@ -278,9 +280,9 @@ class RequestHandler {
   void begin_data() {
     JsonInput& now = input();
     now.has_data = true;
-    if (!now.datatype && known_ != nullptr)
-      now.datatype = known_->inputs.at(request.inputs.size() - 1).datatype;
-    if (!now.datatype) needs_datatypes = true;
+    data_type_ = now.datatype;
+    if (!data_type_ && known_ != nullptr) data_type_ = known_->inputs.at(request.inputs.size() - 1).datatype;
+    if (!data_type_) needs_datatypes = true;
     places_.push_back(Place::data);
     level_ = 1;
   }
@@ -328,6 +330,7 @@ class RequestHandler {
     if (!expects_something()) return;
     if (place() == Place::parameters && owner() == Place::input) {
       std::uint64_t bytes = 0;
+      if (input().binary_size) refuse(where() + " stands there twice");
       if (!parse(text, bytes)) refuse(where() + " must be a number of bytes");
       input().binary_size = bytes;
       return;
@@ -338,10 +341,25 @@ class RequestHandler {
   void add_value(std::string_view text) {
     JsonInput& now = input();
     count_value(now);
-    if (now.datatype && !append_number(now.data, *now.datatype, text)) {
+    if (needs_datatypes) return;
+    take_room();
+    if (!append_number(now.data, *data_type_, text)) {
       refuse(where() + " has " + std::string(text.substr(0, 40)) + ", which is no " +
-             std::string(fl::name(*now.datatype)));
+             std::string(fl::name(*data_type_)));
     }
+  }
+
+  void take_room() {
+    const std::size_t bytes = size_of(*data_type_);
+    if (bytes > data_left_)
+      throw Error(ErrorCode::resource_exhausted, where() + " has more values than a request may have");
+    data_left_ -= bytes;
+  }
+
+  void add_text(std::string_view part) {
+    if (!expects_something()) return;
+    if (text_.size() + part.size() > longest_text) refuse(where() + " is too long");
+    text_ += part;
   }
 
   void count_value(JsonInput& now) {
@@ -354,8 +372,10 @@ class RequestHandler {
     if (place() == Place::data) {
       JsonInput& now = input();
       count_value(now);
-      if (now.datatype && *now.datatype != Datatype::boolean)
-        refuse(where() + " has true or false, which is no " + std::string(fl::name(*now.datatype)));
+      if (needs_datatypes) return;
+      if (*data_type_ != Datatype::boolean)
+        refuse(where() + " has true or false, which is no " + std::string(fl::name(*data_type_)));
+      take_room();
       append_as(now.data, static_cast<std::uint8_t>(value ? 1 : 0));
       return;
     }
@@ -374,8 +394,10 @@ class RequestHandler {
     if (place() == Place::request && key() == "id") {
       request.id = text;
     } else if (place() == Place::input && key() == "name") {
+      if (!input().name.empty()) refuse(where() + " stands there twice");
       input().name = text;
     } else if (place() == Place::input && key() == "datatype") {
+      if (input().datatype) refuse(where() + " stands there twice");
       try {
         input().datatype = datatype_from_name(text);
       } catch (const Error& error) {
@@ -388,7 +410,9 @@ class RequestHandler {
     }
   }
 
+  std::size_t data_left_;  // bytes that values may still take
   const JsonRequest* known_;
+  std::optional<Datatype> data_type_;  // of the values at hand
   std::vector<Place> places_;
   std::vector<std::string> keys_;  // of the objects that are open
   std::string text_;               // of what came in parts
@@ -396,10 +420,10 @@ class RequestHandler {
   std::size_t numbers_level_ = 0;  // the one that has the numbers; 0: none has come
 };
 
-RequestHandler read_once(std::string_view text, const JsonRequest* known) {
+RequestHandler read_once(std::string_view text, std::size_t most_data, const JsonRequest* known) {
   boost::json::parse_options options;
   options.max_depth = deepest;
-  boost::json::basic_parser<RequestHandler> parser(options, known);
+  boost::json::basic_parser<RequestHandler> parser(options, most_data, known);
   boost::json::error_code error;
   const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
   if (!error && read < text.size()) error = boost::json::error::extra_data;
@@ -409,14 +433,14 @@ RequestHandler read_once(std::string_view text, const JsonRequest* known) {
 
 }  // namespace
 
-JsonRequest read_json_request(std::string_view text) {
-  RequestHandler first = read_once(text, nullptr);
+JsonRequest read_json_request(std::string_view text, std::size_t most_data) {
+  RequestHandler first = read_once(text, most_data, nullptr);
   if (!first.needs_datatypes) return std::move(first.request);
   for (JsonInput& input : first.request.inputs) {
-    input.data.clear();
+    input.data = Bytes();
     if (!input.datatype) return std::move(first.request);  // which is refused for it
   }
-  return std::move(read_once(text, &first.request).request);
+  return std::move(read_once(text, most_data, &first.request).request);
 }
 
 }  // namespace fl::serving

@@ -36,8 +36,9 @@ struct JsonRequest {
 };
 
 /// Reads `text` without a copy of it; numbers go to tensors as they come, those of floats to the nearest
-/// one. Keys that the protocol does not have are passed over. Throws Error(invalid_argument) naming the
-/// place.
-JsonRequest read_json_request(std::string_view text);
+/// one. Keys that the protocol does not have are passed over, up to 1,024 bytes each. Throws
+/// Error(invalid_argument) naming the place; resource_exhausted where the values of all inputs take more than
+/// `most_data` bytes.
+JsonRequest read_json_request(std::string_view text, std::size_t most_data);
 
 }  // namespace fl::serving

@@ -141,12 +141,19 @@ TEST_CASE("ADWIN summarises a million values in a few kilobytes") {
   CHECK(window.mean() == doctest::Approx(0.5).epsilon(0.01));
 }
 
+TEST_CASE("DDM says nothing of a model that errs seldom and evenly") {
+  ErrorRateWatch watch;
+  for (int i = 0; i < 10'000; ++i) CHECK(watch.add(i % 100 == 99) != ErrorRateWatch::Level::drift);
+}
+
 TEST_CASE("what is not a number changes no detector (I9)") {
   PageHinkley alarm;
   AdaptiveWindow window;
   for (int i = 0; i < 100; ++i) {
     CHECK_FALSE(alarm.add(std::nan("")));
     CHECK_FALSE(window.add(INFINITY));
+    CHECK_FALSE(alarm.add(1e308));
+    CHECK_FALSE(window.add(-1e308));
   }
   CHECK(alarm.state().count == 0);
   CHECK(window.size() == 0);

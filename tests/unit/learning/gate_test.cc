@@ -70,7 +70,7 @@ TEST_CASE("on thin data the gate abstains whatever it shows") {
 }
 
 TEST_CASE("of challengers no better than the champion one in twenty or fewer is accepted") {
-  for (const std::uint64_t examples : {30, 100, 400}) {
+  for (const std::uint64_t examples : {30U, 100U, 400U}) {
     for (const double discordant : {0.02, 0.1, 0.3}) {
       CAPTURE(examples);
       CAPTURE(discordant);

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "common/base/error.h"
 #include "common/base/random.h"
 
 using namespace fl;
@@ -31,7 +32,7 @@ BatchQueue::Settings settings(std::size_t batch, BatchQueue::Duration delay = {}
 TEST_CASE("an executor that is free gets the largest batch that waits in the order of arrival") {
   BatchQueue queue(settings(8));
   for (BatchQueue::Ticket ticket = 1; ticket <= 3; ++ticket)
-    CHECK(queue.add(ticket, 3, never, start) == Admission::waits);
+    CHECK(queue.add(ticket, {3, 0}, never, start) == Admission::waits);
   CHECK(queue.waiting_examples() == 9);
   CHECK(queue.take(start).run == Tickets{1, 2});
   CHECK(queue.take(start).run == Tickets{3});
@@ -40,8 +41,8 @@ TEST_CASE("an executor that is free gets the largest batch that waits in the ord
 
 TEST_CASE("a request larger than a batch runs alone") {
   BatchQueue queue(settings(8));
-  queue.add(1, 100, never, start);
-  queue.add(2, 1, never, start);
+  queue.add(1, {100, 0}, never, start);
+  queue.add(2, {1, 0}, never, start);
   CHECK(queue.take(start).run == Tickets{1});
   CHECK(queue.take(start).run == Tickets{2});
 }
@@ -50,53 +51,116 @@ TEST_CASE("a full queue refuses and a large request is taken where nothing waits
   BatchQueue::Settings small = settings(4);
   small.most_examples = 10;
   BatchQueue queue(small);
-  CHECK(queue.add(1, 50, never, start) == Admission::waits);
-  CHECK(queue.add(2, 1, never, start) == Admission::full);
+  CHECK(queue.add(1, {50, 0}, never, start) == Admission::waits);
+  CHECK(queue.add(2, {1, 0}, never, start) == Admission::full);
   CHECK(queue.take(start).run == Tickets{1});
-  CHECK(queue.add(3, 10, never, start) == Admission::waits);
-  CHECK(queue.add(4, 1, never, start) == Admission::full);
+  CHECK(queue.add(3, {10, 0}, never, start) == Admission::waits);
+  CHECK(queue.add(4, {1, 0}, never, start) == Admission::full);
 }
 
 TEST_CASE("a batch that is not full waits for its delay and no longer") {
   BatchQueue queue(settings(4, 10ms));
   CHECK_FALSE(queue.next_look());
-  queue.add(1, 1, never, start);
+  queue.add(1, {1, 0}, never, start);
   CHECK(queue.take(start + 9ms).run.empty());
   CHECK(queue.next_look() == start + 10ms);
-  queue.add(2, 1, never, start + 9ms);
+  queue.add(2, {1, 0}, never, start + 9ms);
   CHECK(queue.take(start + 10ms).run == Tickets{1, 2});
-  queue.add(3, 4, never, start + 20ms);
+  queue.add(3, {4, 0}, never, start + 20ms);
   CHECK(queue.take(start + 20ms).run == Tickets{3});
 }
 
-TEST_CASE(
-    "what would be answered after its deadline is refused at once and what has waited too long is not run") {
+TEST_CASE("requests that hold more bytes than may wait are refused") {
+  BatchQueue::Settings small = settings(4);
+  small.most_bytes = 100;
+  BatchQueue queue(small);
+  CHECK(queue.add(1, {1, 500}, never, start) == Admission::waits);
+  CHECK(queue.add(2, {1, 1}, never, start) == Admission::full);
+  CHECK(queue.take(start).run == Tickets{1});
+  CHECK(queue.add(3, {1, 60}, never, start) == Admission::waits);
+  CHECK(queue.add(4, {1, 40}, never, start) == Admission::waits);
+  CHECK(queue.add(5, {1, 1}, never, start) == Admission::full);
+}
+
+TEST_CASE("a batch that is not full runs early enough for its deadlines") {
+  BatchQueue queue(settings(4, 10ms));
+  queue.add(1, {4, 0}, never, start);
+  queue.take(start);
+  queue.ended(4, 2ms);
+  CHECK(queue.add(2, {1, 0}, start + 5ms, start) == Admission::waits);
+  CHECK(queue.next_look() == start + 3ms);
+  CHECK(queue.take(start + 2ms).run.empty());
+  CHECK(queue.take(start + 3ms).run == Tickets{2});
+}
+
+TEST_CASE("behind a busy executor what would be late is refused and what has waited too long is not run") {
   BatchQueue queue(settings(4));
-  queue.ran(10ms);
-  CHECK(queue.add(1, 4, start + 10ms, start) == Admission::waits);
-  CHECK(queue.add(2, 1, start + 19ms, start) == Admission::late);
-  CHECK(queue.add(3, 1, start + 20ms, start) == Admission::waits);
-  const BatchQueue::Batch batch = queue.take(start + 11ms);
-  CHECK(batch.late == Tickets{1, 3});
-  CHECK(batch.run.empty());
-  CHECK(queue.empty());
-  CHECK(queue.waiting_examples() == 0);
+  queue.add(1, {4, 0}, never, start);
+  queue.take(start);
+  queue.ended(4, 10ms);
+  queue.add(2, {4, 0}, never, start);
+  CHECK(queue.take(start).run == Tickets{2});
+  CHECK(queue.add(3, {4, 0}, start + 20ms, start) == Admission::waits);
+  CHECK(queue.add(4, {1, 0}, start + 29ms, start) == Admission::late);
+  CHECK(queue.add(5, {1, 0}, start + 30ms, start) == Admission::waits);
+  queue.ended(4, 10ms);
+  const BatchQueue::Batch batch = queue.take(start + 21ms);
+  CHECK(batch.late == Tickets{3});
+  CHECK(batch.run == Tickets{5});
+}
+
+TEST_CASE("after one slow batch requests are taken again as soon as an executor is free") {
+  BatchQueue queue(settings(4));
+  queue.add(1, {1, 0}, never, start);
+  queue.take(start);
+  queue.ended(1, 3s);
+  CHECK(queue.add(2, {1, 0}, start + 1s, start) == Admission::waits);
+  CHECK(queue.take(start).run == Tickets{2});
+  CHECK(queue.add(3, {1, 0}, start + 1s, start) == Admission::late);
+  queue.ended(1, 1ms);
+  CHECK(queue.add(4, {1, 0}, start + 1s, start) == Admission::waits);
+}
+
+TEST_CASE("a large request counts as the batches that it is and one that failed not at all") {
+  BatchQueue queue(settings(4));
+  queue.add(1, {40, 0}, never, start);
+  queue.take(start);
+  queue.ended(40, 100ms);
+  queue.add(2, {4, 0}, never, start);
+  queue.take(start);
+  queue.ended(4, std::nullopt);
+  queue.add(3, {4, 0}, never, start);
+  queue.take(start);
+  CHECK(queue.add(4, {4, 0}, start + 19ms, start) == Admission::late);
+  CHECK(queue.add(5, {4, 0}, start + 20ms, start) == Admission::waits);
 }
 
 TEST_CASE("two executors halve what is expected of the queue") {
   BatchQueue::Settings two = settings(4);
   two.executors = 2;
   BatchQueue queue(two);
-  queue.ran(10ms);
-  CHECK(queue.add(1, 4, start + 10ms, start) == Admission::waits);
-  CHECK(queue.add(2, 4, start + 10ms, start) == Admission::waits);
-  CHECK(queue.add(3, 4, start + 10ms, start) == Admission::late);
+  for (BatchQueue::Ticket ticket = 1; ticket <= 3; ++ticket) {
+    queue.add(ticket, {4, 0}, never, start);
+    queue.take(start);
+    if (ticket == 1) queue.ended(4, 10ms);
+  }
+  CHECK(queue.add(4, {4, 0}, start + 20ms, start) == Admission::waits);
+  CHECK(queue.add(5, {4, 0}, start + 20ms, start) == Admission::waits);
+  CHECK(queue.add(6, {4, 0}, start + 20ms, start) == Admission::late);
+}
+
+TEST_CASE("settings that run nothing are refused (I9)") {
+  BatchQueue::Settings none = settings(0);
+  CHECK_THROWS_AS(BatchQueue{none}, Error);
+  none = settings(1);
+  none.executors = 0;
+  CHECK_THROWS_AS(BatchQueue{none}, Error);
 }
 
 TEST_CASE("a request whose caller is gone is forgotten") {
   BatchQueue queue(settings(8));
-  queue.add(1, 2, never, start);
-  queue.add(2, 3, never, start);
+  queue.add(1, {2, 0}, never, start);
+  queue.add(2, {3, 0}, never, start);
   queue.drop(1);
   queue.drop(7);
   CHECK(queue.waiting_examples() == 3);
@@ -124,12 +188,13 @@ TEST_CASE("whatever comes each request runs once or is late once and examples ar
   for (BatchQueue::Ticket ticket = 0; ticket < 20'000; ++ticket) {
     now += std::chrono::microseconds(random.below(2000));
     const std::size_t examples = 1 + random.below(24);
-    if (queue.add(ticket, examples, now + std::chrono::milliseconds(random.below(40)), now) ==
+    if (queue.add(ticket, {examples, 0}, now + std::chrono::milliseconds(random.below(40)), now) ==
         Admission::waits)
       waiting[ticket] = examples;
     if (random.below(3) == 0) {
-      check_batch(queue.take(now));
-      queue.ran(std::chrono::microseconds(random.below(5000)));
+      const BatchQueue::Batch batch = queue.take(now);
+      check_batch(batch);
+      if (!batch.run.empty()) queue.ended(4, std::chrono::microseconds(random.below(5000)));
     }
     std::size_t sum = 0;
     for (const auto& [waits, count] : waiting) sum += count;

@@ -1,6 +1,7 @@
 #include "common/serving/infer_request.h"
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -157,14 +158,14 @@ TEST_CASE("floats written shortest are read back to the bit") {
   Random random(3);
   for (int i = 0; i < 10'000; ++i) {
     const auto bits = static_cast<std::uint32_t>(random());
-    float value = 0;
-    std::memcpy(&value, &bits, sizeof value);
+    const auto value = std::bit_cast<float>(bits);
     if (!std::isfinite(value)) continue;
     std::array<char, 32> text{};
-    const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-    const std::string number(text.data(), end);
+    const char* const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+    const std::string number(text.data(), static_cast<std::size_t>(end - text.data()));
     const InferRequest request = decode(with_one("FP32", "[" + number + ",0]"), contract_of(Datatype::fp32));
-    CHECK(std::memcmp(request.inputs[0].data.data(), &value, sizeof value) == 0);
+    const std::vector<float> read = values_of<float>(request.inputs[0]);
+    CHECK(std::bit_cast<std::uint32_t>(read[0]) == bits);
   }
 }
 
@@ -287,6 +288,54 @@ TEST_CASE("a request that is no request says what is wrong (I9)") {
   check_refused(with_one("FP32", std::string(20, '[') + "1,2" + std::string(20, ']')), "nested too deep",
                 contract_of(Datatype::fp32));
   check_refused("{\"id\":\"\xff\"}", "no JSON");
+}
+
+TEST_CASE("a key that stands there twice is refused whatever it says (I8)") {
+  check_refused(
+      R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2],"datatype":"INT64"}]})",
+      "'datatype' of input 0 stands there twice", contract_of(Datatype::int64));
+  check_refused(R"({"inputs":[{"name":"q","name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]})",
+                "'name' of input 0 stands there twice", contract_of(Datatype::fp32));
+  check_refused(R"({"inputs":[{"name":"x","shape":[1,2],"shape":[1,2],"datatype":"FP32","data":[1,2]}]})",
+                "'shape' of input 0 stands there twice", contract_of(Datatype::fp32));
+  check_refused(R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1],"data":[2]}]})",
+                "'data' of input 0 stands there twice", contract_of(Datatype::fp32));
+}
+
+TEST_CASE("values that no batch of the model could have are not kept (I8)") {
+  std::string values = "0";
+  for (int i = 0; i < 50'000; ++i) values += ",0";
+  const std::string datatype = R"("datatype":"INT64")";
+  const std::string data = R"("data":[)" + values + "]";
+  for (const std::string& keys : {datatype + "," + data, data + "," + datatype}) {
+    const std::string body = R"({"inputs":[{"name":"x","shape":[1,2],)" + keys + "}]}";
+    try {
+      decode(body, contract_of(Datatype::int64));
+      FAIL_CHECK("it was read");
+    } catch (const Error& error) {
+      CAPTURE(error.what());
+      CHECK(error.code() == ErrorCode::resource_exhausted);
+    }
+  }
+}
+
+TEST_CASE("texts that are passed over may be long and those that are read may not (I8)") {
+  const std::string long_text(100'000, 'a');
+  decode(R"({"note":")" + long_text + R"(","inputs":[)" + x_input + "," + n_input + "]}");
+  check_refused(R"({"id":")" + long_text + R"(","inputs":[)" + x_input + "," + n_input + "]}",
+                "'id' is too long");
+}
+
+TEST_CASE("halves that are NaN or infinite are refused (I9)") {
+  const std::string json =
+      R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP16","parameters":{"binary_data_size":4}}]})";
+  const auto decode_halves = [&](std::string_view raw) {
+    const std::string body = json + std::string(raw);
+    return decode_request(as_bytes(body), json.size(), contract_of(Datatype::fp16), output_names);
+  };
+  CHECK(decode_halves(std::string_view("\x00\x3c\xff\x7b", 4)).inputs[0].data.size() == 4);
+  CHECK_THROWS_AS(decode_halves(std::string_view("\x00\x3c\x00\x7c", 4)), Error);
+  CHECK_THROWS_AS(decode_halves(std::string_view("\x01\xfe\x00\x3c", 4)), Error);
 }
 
 TEST_CASE("changed requests are read or refused but never crash (I8)") {

@@ -1,7 +1,7 @@
 #include "common/serving/infer_response.h"
 
-#include <cstring>
 #include <limits>
+#include <span>
 #include <string>
 
 #include <boost/json/parse.hpp>
@@ -75,7 +75,7 @@ TEST_CASE("outputs asked for in binary follow the JSON in order") {
   const std::string raw = body.substr(*encoded.json_length);
   const auto& numbers = std::get<std::vector<float>>(response.outputs[0].values);
   REQUIRE(raw.size() == 16 + 18);
-  CHECK(std::memcmp(raw.data(), numbers.data(), 16) == 0);
+  CHECK(raw.substr(0, 16) == as_text(as_bytes(std::span<const float>(numbers))));
   CHECK(raw.substr(16) == std::string("\x07\0\0\0sitting\x03\0\0\0a\nb", 18));
 }
 

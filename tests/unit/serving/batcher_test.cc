@@ -1,0 +1,195 @@
+#include "common/serving/batcher.h"
+
+#include <atomic>
+#include <cstring>
+#include <future>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+using namespace fl;
+using namespace fl::serving;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr BatchQueue::Moment never = BatchQueue::Moment::max();
+
+std::vector<Tensor> request(std::vector<float> values, std::int64_t columns = 1) {
+  const auto rows = static_cast<std::int64_t>(values.size()) / columns;
+  std::vector<Tensor> tensors;
+  tensors.push_back(make_tensor(values, {rows, columns}));
+  return tensors;
+}
+
+/// Doubles each value.
+std::vector<Tensor> doubled(std::span<const TensorView> inputs) {
+  const TensorView& input = inputs.front();
+  std::vector<float> values(input.data.size() / sizeof(float));
+  std::memcpy(values.data(), input.data.data(), input.data.size());
+  for (float& value : values) value *= 2;
+  std::vector<Tensor> outputs;
+  outputs.push_back(make_tensor(values, Shape(input.shape.begin(), input.shape.end())));
+  return outputs;
+}
+
+/// An executor that a test holds up.
+class Gate {
+ public:
+  Batcher::Executor executor() {
+    return [this](std::span<const TensorView> inputs) {
+      ++entered;
+      entered.notify_all();
+      open.wait(false);
+      return doubled(inputs);
+    };
+  }
+  void await_entered(int count) {
+    for (int seen = entered; seen < count; seen = entered) entered.wait(seen);
+  }
+  void release() {
+    open = true;
+    open.notify_all();
+  }
+
+  std::atomic<int> entered = 0;
+  std::atomic<bool> open = false;
+};
+
+struct Asked {
+  std::future<Batcher::Answer> answer;
+  BatchQueue::Admission admission;
+};
+
+Asked ask(Batcher& batcher, std::vector<Tensor> inputs, BatchQueue::Moment deadline = never) {
+  const auto promise = std::make_shared<std::promise<Batcher::Answer>>();
+  Asked asked{promise->get_future(), {}};
+  asked.admission = batcher.submit(std::move(inputs), deadline, [promise](Batcher::Answer answer) {
+    promise->set_value(std::move(answer));
+  });
+  return asked;
+}
+
+std::vector<float> values_of(Asked& asked) {
+  const Batcher::Answer answer = asked.answer.get();
+  const auto floats = std::get<std::vector<Tensor>>(answer).front().floats();
+  return {floats.begin(), floats.end()};
+}
+
+ErrorCode code_of(Asked& asked) {
+  return std::get<Error>(asked.answer.get()).code();
+}
+
+BatchQueue::Settings settings(std::size_t batch = 64) {
+  BatchQueue::Settings made;
+  made.batch = batch;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("what waits while an executor is busy runs as one batch and each gets its own answer") {
+  Gate gate;
+  Batcher batcher(settings(), {gate.executor()});
+  Asked first = ask(batcher, request({1}));
+  gate.await_entered(1);
+  Asked second = ask(batcher, request({2, 3}));
+  Asked third = ask(batcher, request({4}));
+  gate.release();
+  CHECK(values_of(first) == std::vector<float>{2});
+  CHECK(values_of(second) == std::vector<float>{4, 6});
+  CHECK(values_of(third) == std::vector<float>{8});
+  const Batcher::Counts counts = batcher.counts();
+  CHECK(counts.batches == 2);
+  CHECK(counts.requests == 3);
+  CHECK(counts.examples == 4);
+}
+
+TEST_CASE("requests of different shapes are not joined") {
+  Gate gate;
+  Batcher batcher(settings(), {gate.executor()});
+  Asked first = ask(batcher, request({1}));
+  gate.await_entered(1);
+  Asked wide = ask(batcher, request({2, 3}, 2));
+  Asked narrow = ask(batcher, request({4}));
+  Asked wide_too = ask(batcher, request({5, 6, 7, 8}, 2));
+  gate.release();
+  CHECK(values_of(wide) == std::vector<float>{4, 6});
+  CHECK(values_of(narrow) == std::vector<float>{8});
+  CHECK(values_of(wide_too) == std::vector<float>{10, 12, 14, 16});
+  CHECK(values_of(first) == std::vector<float>{2});
+  CHECK(gate.entered.load() == 3);
+}
+
+TEST_CASE("what the model throws each request of its batch gets and the next batch is answered") {
+  std::atomic<bool> fails = true;
+  Batcher batcher(settings(), {[&](std::span<const TensorView> inputs) {
+                    if (fails) throw Error(ErrorCode::invalid_data, "broken");
+                    return doubled(inputs);
+                  }});
+  Asked failed = ask(batcher, request({1}));
+  CHECK(code_of(failed) == ErrorCode::invalid_data);
+  fails = false;
+  Asked answered = ask(batcher, request({1}));
+  CHECK(values_of(answered) == std::vector<float>{2});
+}
+
+TEST_CASE("an output without the batch's examples answers nobody") {
+  Batcher batcher(settings(), {[](std::span<const TensorView>) { return request({1, 2, 3}); }});
+  Asked asked = ask(batcher, request({1}));
+  CHECK(code_of(asked) == ErrorCode::invalid_data);
+}
+
+TEST_CASE("a request that waits past its deadline is told so instead of being run late") {
+  Gate gate;
+  Batcher batcher(settings(1), {gate.executor()});
+  Asked first = ask(batcher, request({1}));
+  gate.await_entered(1);
+  const auto deadline = BatchQueue::Clock::now() + 5ms;
+  Asked late = ask(batcher, request({2}), deadline);
+  while (BatchQueue::Clock::now() <= deadline) std::this_thread::yield();
+  gate.release();
+  CHECK(code_of(late) == ErrorCode::timeout);
+  CHECK(values_of(first) == std::vector<float>{2});
+  CHECK(batcher.counts().requests == 1);
+}
+
+TEST_CASE("a batcher that goes answers what waits and what runs") {
+  Gate gate;
+  std::optional<Batcher> batcher;
+  batcher.emplace(settings(), std::vector<Batcher::Executor>{gate.executor()});
+  Asked runs = ask(*batcher, request({1}));
+  gate.await_entered(1);
+  Asked waits = ask(*batcher, request({2}));
+  std::thread releaser([&] { gate.release(); });
+  batcher.reset();
+  releaser.join();
+  CHECK(values_of(runs) == std::vector<float>{2});
+  const Batcher::Answer answer = waits.answer.get();
+  const auto* const error = std::get_if<Error>(&answer);
+  if (error != nullptr) CHECK(error->code() == ErrorCode::unavailable);
+}
+
+TEST_CASE("many threads get their own answers from two executors") {
+  Batcher batcher(settings(8), {doubled, doubled});
+  std::vector<std::jthread> threads;
+  std::atomic<int> wrong = 0;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&batcher, &wrong, thread] {
+      for (int i = 0; i < 500; ++i) {
+        std::vector<float> values(static_cast<std::size_t>(1 + i % 3));
+        std::iota(values.begin(), values.end(), static_cast<float>(1000 * thread + i));
+        Asked asked = ask(batcher, request(values));
+        std::vector<float> expected = values;
+        for (float& value : expected) value *= 2;
+        if (values_of(asked) != expected) ++wrong;
+      }
+    });
+  }
+  threads.clear();
+  CHECK(wrong == 0);
+  CHECK(batcher.counts().requests == 2000);
+}
