@@ -69,10 +69,10 @@ std::size_t AdaptiveWindow::buckets() const {
 bool AdaptiveWindow::cut_once() {
   Summary before;
   Summary after = window_;
-  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
-    for (std::size_t index = 0; index < row->used; ++index) {
-      before.add(row->buckets.at(index));
-      after.remove(row->buckets.at(index));
+  for (std::size_t row = rows_.size(); row-- > 0;) {
+    for (std::size_t index = 0; index < rows_[row].used; ++index) {
+      before.add(rows_[row].buckets.at(index));
+      after.remove(rows_[row].buckets.at(index));
       if (after.count < settings_.part) return false;
       if (before.count < settings_.part || !differ(before, after)) continue;
       forget_oldest();
@@ -87,8 +87,8 @@ void AdaptiveWindow::forget_oldest() {
   while (!rows_.empty() && rows_.back().used == 0) rows_.pop_back();
   // Anew of what is left: taken off, a large value would leave what its rounding lost.
   window_ = Summary();
-  for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
-    for (std::size_t index = 0; index < row->used; ++index) window_.add(row->buckets.at(index));
+  for (std::size_t row = rows_.size(); row-- > 0;) {
+    for (std::size_t index = 0; index < rows_[row].used; ++index) window_.add(rows_[row].buckets.at(index));
   }
 }
 

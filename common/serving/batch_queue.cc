@@ -80,7 +80,7 @@ BatchQueue::Moment BatchQueue::due() const {
   return due;
 }
 
-void BatchQueue::remove(std::deque<Request>::iterator request) {
+void BatchQueue::remove(const std::deque<Request>::const_iterator& request) {
   waiting_ -= request->size.examples;
   waiting_bytes_ -= request->size.bytes;
   queue_.erase(request);

@@ -65,7 +65,7 @@ class BatchQueue {
 
  private:
   struct Request {
-    Ticket ticket;
+    Ticket ticket = 0;
     Size size;
     Moment deadline;
     Moment came;
@@ -74,7 +74,7 @@ class BatchQueue {
   std::size_t batches_of(std::size_t examples) const;
   /// When what waits is to run, though it fills no batch.
   Moment due() const;
-  void remove(std::deque<Request>::iterator request);
+  void remove(const std::deque<Request>::const_iterator& request);
 
   Settings settings_;
   std::deque<Request> queue_;

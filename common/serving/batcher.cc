@@ -155,7 +155,7 @@ void Batcher::run_all(const Executor& executor, std::span<Request> batch) {
   }
   bool is_measured = true;
   for (auto first = batch.begin(); first != batch.end();) {
-    const auto end = std::stable_partition(
+    const auto end = std::partition(
         first, batch.end(), [&](const Request& request) { return can_join(request.inputs, first->inputs); });
     is_measured = run(executor, {first, end}) && is_measured;
     first = end;
