@@ -87,9 +87,9 @@ void RoundFold::tell_if_idle() {
   if (ranges_left_ != 0 || !waiting_.empty()) return;
   for (std::shared_ptr<Waiter>& waiter : waiters_) {
     const asio::any_io_executor executor = waiter->executor;
-    asio::post(executor, [told = std::move(waiter), failure = failure_] {
+    asio::post(executor, [told = std::move(waiter), failure = failure_]() mutable {
       told->told = true;
-      told->failure = failure;
+      told->failure = std::move(failure);
       told->timer.cancel();
     });
   }
@@ -121,7 +121,8 @@ void RoundFold::begin_pass() {
       } catch (...) {
         failure = std::current_exception();
       }
-      asio::post(self->strand_, [self, failure] { self->end_range(failure); });
+      asio::post(self->strand_,
+                 [self, failure = std::move(failure)]() mutable { self->end_range(std::move(failure)); });
     });
   }
 }
@@ -160,8 +161,8 @@ void RoundFold::fold_range(std::size_t first, std::size_t last) {
   }
 }
 
-void RoundFold::end_range(const std::exception_ptr& failure) {
-  if (failure && !failure_) failure_ = failure;
+void RoundFold::end_range(std::exception_ptr failure) {
+  if (failure && !failure_) failure_ = std::move(failure);
   if (--ranges_left_ != 0) return;
   if (!failure_) {
     for (const OpenUpdate& update : pass_) sum_.add_weight(update.weight);

@@ -68,7 +68,7 @@ class RoundFold : public std::enable_shared_from_this<RoundFold> {
   void begin_pass();
   void open_updates();
   void fold_range(std::size_t first, std::size_t last);
-  void end_range(const std::exception_ptr& failure);
+  void end_range(std::exception_ptr failure);
   void tell_if_idle();
 
   boost::asio::thread_pool& workers_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 
@@ -24,14 +25,14 @@ class SharedWork {
       } catch (...) {
         failure = std::current_exception();
       }
-      end(failure);
+      end(std::move(failure));
     }
   }
 
   void wait() {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return under_way_ == 0; });
-    if (failure_) std::rethrow_exception(failure_);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
  private:
@@ -42,10 +43,10 @@ class SharedWork {
     return next_++;
   }
 
-  void end(const std::exception_ptr& failure) {
+  void end(std::exception_ptr failure) {
     const std::lock_guard lock(mutex_);
-    if (failure && !failure_) failure_ = failure;
     if (failure) next_ = parts_;
+    if (failure && !failure_) failure_ = std::move(failure);
     if (--under_way_ == 0) ended_.notify_all();
   }
 
