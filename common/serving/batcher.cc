@@ -77,16 +77,18 @@ Batcher::Batcher(const BatchQueue::Settings& settings, std::vector<Executor> exe
 Batcher::~Batcher() {
   end();
   threads_.clear();
-  for (auto& [ticket, request] : waiting_)
-    request.on_answer(Error(ErrorCode::unavailable, "the model is being taken down; ask again"));
 }
 
 void Batcher::end() {
+  std::map<BatchQueue::Ticket, Request> left;
   {
     const std::scoped_lock lock(mutex_);
     ending_ = true;
+    left.swap(waiting_);
   }
   changed_.notify_all();
+  for (const auto& [ticket, request] : left)
+    request.on_answer(Error(ErrorCode::unavailable, "the model is being taken down; ask again"));
 }
 
 BatchQueue::Admission Batcher::submit(std::vector<Tensor> inputs, BatchQueue::Moment deadline,
@@ -130,10 +132,12 @@ std::vector<Batcher::Request> Batcher::next_batch(std::vector<Request>& late) {
   };
   while (!ending_) {
     const BatchQueue::Batch next = queue_.take(BatchQueue::Clock::now());
-    if (!queue_.empty())
-      changed_.notify_one();  // another executor may sleep longer than what is left may wait
     late = requests_of(next.late);
-    if (!next.run.empty() || !late.empty()) return requests_of(next.run);
+    if (!next.run.empty() || !late.empty()) {
+      // Another executor may sleep longer than what is left may wait.
+      if (!queue_.empty()) changed_.notify_one();
+      return requests_of(next.run);
+    }
     if (const auto look = queue_.next_look()) {
       changed_.wait_until(lock, *look);
     } else {

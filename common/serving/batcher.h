@@ -60,6 +60,7 @@ class Batcher {
   /// Runs requests that can be joined; whether the executor answered.
   static bool run(const Executor& executor, std::span<Request> requests);
   void run_all(const Executor& executor, std::span<Request> batch);
+  /// Answers what waits, and has the threads end.
   void end();
 
   mutable std::mutex mutex_;  // guards what follows but the threads

@@ -41,6 +41,15 @@ Task<Bytes> take_update(Peer& peer, wire::Outcome outcome) {
   co_return bytes;
 }
 
+/// With 30 examples, until the server has gone through its script.
+void take_part(TestDevice& device, FakeServer& server) {
+  device.add_examples(30);
+  Agent agent(device.parts(), true);
+  agent.start();
+  server.finish();
+  agent.stop();
+}
+
 Weights kept_by(const TestDevice& device) {
   return ControlStore(device.home.models_path() / "har", linear_layout(2, 3).hash()).read(elements);
 }
@@ -111,11 +120,7 @@ TEST_CASE(
         co_await peer.expect<wire::WorkRequest>();
       }});
   TestDevice device(federation, server.endpoint());
-  device.add_examples(30);
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-  agent.stop();
+  take_part(device, server);
   // c and c_i are zeros: Δc = −Δy / (K·η), with two steps.
   const Told before(told_first);
   const Told after(told_second);
@@ -156,11 +161,7 @@ TEST_CASE("an update that the server does not take leaves the device's control v
                       co_await peer.expect<wire::WorkRequest>();
                     }});
   TestDevice device(federation, server.endpoint());
-  device.add_examples(30);
-  Agent agent(device.parts(), true);
-  agent.start();
-  server.finish();
-  agent.stop();
+  take_part(device, server);
   CHECK(kept_by(device) == Weights(elements, 0.0F));
 }
 

@@ -7,10 +7,11 @@
 
 #include <doctest/doctest.h>
 
-#include "common/base/error.h"
+#include "tests/unit/strategy/refusal.h"
 
 using namespace fl;
 using namespace fl::server;
+using namespace fl::test;
 using doctest::Approx;
 
 namespace {
@@ -38,16 +39,6 @@ class Buffer {
   const Strategy& strategy_;
   ExactFold fold_;
 };
-
-std::string refusal(const Plan& plan) {
-  try {
-    make_strategy(plan);
-  } catch (const Error& error) {
-    CHECK(error.code() == ErrorCode::invalid_argument);
-    return error.what();
-  }
-  return "";
-}
 
 Plan fedbuff_plan() {
   Plan plan;

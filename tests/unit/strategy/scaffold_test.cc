@@ -8,22 +8,13 @@
 
 #include <doctest/doctest.h>
 
-#include "common/base/error.h"
+#include "tests/unit/strategy/refusal.h"
 
 using namespace fl;
 using namespace fl::server;
+using namespace fl::test;
 
 namespace {
-
-std::string refusal(const Plan& plan) {
-  try {
-    make_strategy(plan);
-  } catch (const Error& error) {
-    CHECK(error.code() == ErrorCode::invalid_argument);
-    return error.what();
-  }
-  return "";
-}
 
 Plan scaffold_plan() {
   Plan plan;

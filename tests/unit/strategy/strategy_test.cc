@@ -7,13 +7,14 @@
 
 #include <doctest/doctest.h>
 
-#include "common/base/error.h"
 #include "server/strategy/federated_averaging.h"
 #include "server/strategy/server_momentum.h"
 #include "tests/unit/strategy/aggregating.h"
+#include "tests/unit/strategy/refusal.h"
 
 using namespace fl;
 using namespace fl::server;
+using namespace fl::test;
 using doctest::Approx;
 
 namespace {
@@ -22,16 +23,6 @@ Plan plan_for(const std::string& strategy) {
   Plan plan;
   plan.round.strategy = strategy;
   return plan;
-}
-
-std::string refusal(const Plan& plan) {
-  try {
-    make_strategy(plan);
-  } catch (const Error& error) {
-    CHECK(error.code() == ErrorCode::invalid_argument);
-    return error.what();
-  }
-  return "";
 }
 
 /// Where the first round moves an element of 0 with this mean delta.
