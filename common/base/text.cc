@@ -53,6 +53,14 @@ bool is_control(char byte) {
   return static_cast<unsigned char>(byte) < 0x20 || byte == '\x7f';
 }
 
+bool equal_ignoring_case(std::string_view one, std::string_view other) {
+  const auto lower = [](char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  };
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [&](char a, char b) { return lower(a) == lower(b); });
+}
+
 std::string without_controls(std::string_view text) {
   std::string result(text);
   for (std::size_t i = 0; i < result.size(); ++i) {

@@ -50,7 +50,7 @@ BatchQueue::Batch BatchQueue::take(Moment now) {
 
 std::optional<BatchQueue::Moment> BatchQueue::next_look() const {
   if (queue_.empty()) return std::nullopt;
-  return due();
+  return waiting_ >= settings_.batch ? queue_.front().came : due();
 }
 
 void BatchQueue::ended(std::size_t examples, std::optional<Duration> time) {

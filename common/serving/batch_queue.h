@@ -52,7 +52,7 @@ class BatchQueue {
   /// For an executor that is free. What it gives waits no more; where it gives something to run, the executor
   /// is busy until ended().
   Batch take(Moment now);
-  /// When take() is worth calling again although nothing was added.
+  /// When take() gives something; nothing where nothing waits.
   std::optional<Moment> next_look() const;
   /// A batch of so many examples has ended, after so long: what is expected of those to come. Without a time
   /// where it failed, which tells nothing of them.

@@ -1,45 +1,30 @@
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
 
 #include "common/net/endpoint.h"
+#include "common/net/http_endpoint.h"
 
 namespace fl::server {
 
-/// Answers GET /metrics over HTTP/1.1 with a text that it is given; 404 and 405 otherwise, 400 and 431 where
-/// the request is none or too long. One request a connection, without authentication or encryption.
-///
-/// Everything happens on the thread that runs `context`. A peer that is slow or silent holds one of a bounded
-/// number of connections for a bounded time, and gives it up to one that comes when there are no more.
+/// Answers GET /metrics over HTTP/1.1 with a text that it is given; 404 and 405 otherwise. One request a
+/// connection, without authentication or encryption. Everything happens on the thread that runs `context`.
 class MetricsEndpoint {
  public:
-  struct Limits {
-    std::size_t connections = 16;
-    std::size_t request_bytes = 8192;
-    std::chrono::milliseconds request_time{5'000};
-    std::chrono::milliseconds response_time{5'000};
-  };
+  static net::HttpLimits default_limits();
 
-  /// Listens. `text` is called for each answer. Throws Error(unavailable) where the port is taken, naming it.
+  /// Listens. `text` is called for each answer, for the last time before `context` has nothing left to run.
+  /// Throws Error(unavailable) where the port is taken, naming it.
   MetricsEndpoint(boost::asio::io_context& context, const net::Endpoint& endpoint,
-                  std::function<std::string()> text, const Limits& limits);
-  MetricsEndpoint(const MetricsEndpoint&) = delete;
-  MetricsEndpoint& operator=(const MetricsEndpoint&) = delete;
-  /// Ends every connection; `text` is not called any more.
-  ~MetricsEndpoint();
+                  std::function<std::string()> text, const net::HttpLimits& limits = default_limits());
 
-  std::uint16_t port() const;
+  std::uint16_t port() const { return endpoint_.port(); }
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  net::HttpEndpoint endpoint_;
 };
 
 }  // namespace fl::server

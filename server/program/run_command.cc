@@ -99,7 +99,7 @@ class RunningServer {
       fleet_.measure();
       return metrics_.text();
     };
-    metrics_endpoint_.emplace(context_, endpoint, text, MetricsEndpoint::Limits());
+    metrics_endpoint_.emplace(context_, endpoint, text);
   }
 
   void stop(int signal) {

@@ -23,7 +23,7 @@ namespace {
 /// An endpoint on a free port of loopback, on a thread of its own.
 class Served {
  public:
-  explicit Served(const MetricsEndpoint::Limits& limits = {})
+  explicit Served(const net::HttpLimits& limits = MetricsEndpoint::default_limits())
       : endpoint_(std::make_unique<MetricsEndpoint>(
             context_, net::Endpoint{"127.0.0.1", 0}, [] { return std::string("figures 1\n"); }, limits)),
         port_(endpoint_->port()),
@@ -129,8 +129,9 @@ TEST_CASE("what is no request and what is too long is refused and costs one conn
 }
 
 TEST_CASE("a silent client and one that never ends its request are cut off") {
-  const Served served(
-      {.connections = 16, .request_bytes = 8192, .request_time = 100ms, .response_time = 100ms});
+  net::HttpLimits limits = MetricsEndpoint::default_limits();
+  limits.idle_time = limits.head_time = 100ms;
+  const Served served(limits);
   Client silent(served);
   Client slow(served);
   slow.send("GET /metrics HTTP/1.1\r\nX: ");
@@ -139,7 +140,10 @@ TEST_CASE("a silent client and one that never ends its request are cut off") {
 }
 
 TEST_CASE("clients that hold every connection shut nobody out") {
-  const Served served({.connections = 4, .request_bytes = 8192, .request_time = 1h, .response_time = 1h});
+  net::HttpLimits limits = MetricsEndpoint::default_limits();
+  limits.connections = 4;
+  limits.idle_time = limits.head_time = 1h;
+  const Served served(limits);
   std::vector<std::unique_ptr<Client>> silent;
   for (int i = 0; i < 50; ++i) {
     silent.push_back(std::make_unique<Client>(served));
@@ -152,7 +156,7 @@ TEST_CASE("an endpoint where another listens is refused by name (I9)") {
   const Served served;
   boost::asio::io_context context;
   const auto listen = [&] {
-    MetricsEndpoint(context, {"127.0.0.1", served.port()}, [] { return std::string(); }, {});
+    MetricsEndpoint(context, {"127.0.0.1", served.port()}, [] { return std::string(); });
   };
   CHECK(test::says(test::error_of(listen), ErrorCode::unavailable,
                    "cannot listen on 127.0.0.1:" + std::to_string(served.port())));
