@@ -10,6 +10,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/random.h"
 
 namespace fl::client {
 namespace {
@@ -157,6 +158,24 @@ void DeviceHome::replace_identity(const net::Identity& identity) {
   const std::string old = std::exchange(identity_folder_, fresh);
   std::error_code ignored;  // an old identity that stays behind does no harm
   fs::remove_all(folder_ / old, ignored);
+}
+
+std::string DeviceHome::serving_key() const {
+  const fs::path path = serving_key_path();
+  if (!fs::exists(path)) {
+    const fs::path fresh = folder_ / ("serving.key." + to_hex(secret_bytes(8)));
+    const std::string key = to_hex(secret_bytes(32)) + "\n";
+    write_file_atomically(fresh, as_bytes(key), FileMode::secret);
+    std::error_code is_there;  // another process was faster: then theirs it is
+    fs::create_hard_link(fresh, path, is_there);
+    fs::remove(fresh);
+  }
+  std::string key = read_text_file(path, settings_limit);
+  if (key.ends_with('\n')) key.pop_back();
+  const bool is_key = key.size() == 64 && key.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (is_key) return key;
+  throw Error(ErrorCode::invalid_data,
+              path.string() + " holds no key of 64 hexadecimal digits; remove it, and a new one is made");
 }
 
 FileDescriptor DeviceHome::lock() const {

@@ -23,7 +23,7 @@ struct DeviceSettings {
 };
 
 /// A device's folder (0700): device.json, authority.pem, identity-N/device.pem and .key (0600), examples.db,
-/// models/, outbox/, lock.
+/// models/, outbox/, lock, serving.key (0600).
 ///
 /// device.json is written last when a home is made and names the identity in use, so that replacing that one
 /// file atomically makes a home, or renews its key and certificate together.
@@ -43,6 +43,11 @@ class DeviceHome {
   std::filesystem::path examples_path() const { return folder_ / "examples.db"; }
   std::filesystem::path models_path() const { return folder_ / "models"; }
   std::filesystem::path outbox_path() const { return folder_ / "outbox"; }
+  std::filesystem::path serving_key_path() const { return folder_ / "serving.key"; }
+
+  /// The key of this home that requests to the device's endpoint need: 64 hexadecimal digits, made when it is
+  /// first asked for. Throws Error(invalid_data) naming the file where it holds something else.
+  std::string serving_key() const;
 
   /// The device's certificate alone.
   net::Certificate certificate() const;

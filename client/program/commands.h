@@ -8,6 +8,7 @@ namespace fl::client {
 program::Command enroll_command();
 program::Command import_command();
 program::Command run_command();
+program::Command serve_command();
 program::Command predict_command();
 program::Command status_command();
 program::Command baseline_command();

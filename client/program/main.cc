@@ -8,8 +8,8 @@ program::Program fl_client() {
   return {"fl-client",
           "fl-client is a device of a federation: it predicts locally and learns from its own data.",
           FL_VERSION,
-          {enroll_command(), import_command(), run_command(), predict_command(), status_command(),
-           baseline_command(), sync_command(), demo_data_command()}};
+          {enroll_command(), import_command(), run_command(), serve_command(), predict_command(),
+           status_command(), baseline_command(), sync_command(), demo_data_command()}};
 }
 
 }  // namespace

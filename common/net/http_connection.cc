@@ -76,7 +76,7 @@ void HttpConnection::end() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     self->ends_ = true;
     error_code ignored;
-    if (self->idle_since()) self->socket_.close(ignored);
+    if (!self->answers_) self->socket_.close(ignored);
   });
 }
 
@@ -131,8 +131,10 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   const std::shared_ptr<void> taken(
       nullptr, [shared = shared_, bytes = body_length()](void*) { shared->bodies.give_back(bytes); });
   if (!co_await read_body()) co_return false;
+  answers_ = true;
   const HttpResponse response = co_await ask();
   co_await write(response);
+  answers_ = false;
   co_return keep_alive_;
 }
 

@@ -55,7 +55,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   /// Until one of the two ends it. Throws what ends it on the peer's side.
   static boost::asio::awaitable<void> run(std::shared_ptr<HttpConnection> self);
 
-  /// Any thread: ends it now if no request is being answered, else after the answer.
+  /// Any thread: ends it now unless a request is being answered, else after the answer.
   void end();
   /// Any thread: since when it has waited for a request; nothing while one is being read or answered.
   std::optional<Deadline> idle_since() const;
@@ -93,6 +93,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<std::uint64_t> content_length_;
   bool chunked_ = false;
   bool keep_alive_ = false;
+  bool answers_ = false;  // a request is complete, its answer not yet
   bool ends_ = false;
   std::atomic<Deadline::rep> idle_since_;  // 0: it is not
 };

@@ -75,6 +75,7 @@ void HttpEndpoint::State::take(tcp::socket socket) {
   const auto connection = std::make_shared<HttpConnection>(std::move(socket), shared);
   {
     const std::scoped_lock lock(mutex);
+    if (shared->stopped) return;  // and stop() has ended those that are open
     make_room();
     if (open.size() >= shared->limits.connections) return;
     open.push_back(connection);

@@ -234,6 +234,8 @@ InferRequest decode_request(ByteView body, std::optional<std::size_t> json_lengt
   request.outputs = outputs_of(json, outputs);
   request.inputs = inputs_of(json.inputs, contract, body.subspan(length), limits);
   request.id = std::move(json.id);
+  constexpr std::uint64_t most_microseconds = std::uint64_t{3600} * 1'000'000;
+  if (json.timeout) request.timeout.emplace(std::min(*json.timeout, most_microseconds));
   return request;
 }
 

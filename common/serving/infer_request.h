@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ struct InferRequest {
   std::string id;                        ///< To be echoed; empty: none.
   std::vector<Tensor> inputs;            ///< In the contract's order, all of one batch.
   std::vector<RequestedOutput> outputs;  ///< In the request's order; all of them where it named none.
+  /// How long an answer is of use, where it says so (the parameter "timeout").
+  std::optional<std::chrono::microseconds> timeout;
 };
 
 /// Reads the body of an inference request. `json_length` is what Inference-Header-Content-Length says: so

@@ -219,7 +219,7 @@ class RequestHandler {
   bool is_known_parameter() const {
     switch (owner()) {
       case Place::request:
-        return key() == "binary_data_output";
+        return key() == "binary_data_output" || key() == "timeout";
       case Place::input:
         return key() == "binary_data_size";
       case Place::output:
@@ -329,13 +329,19 @@ class RequestHandler {
     }
     if (!expects_something()) return;
     if (place() == Place::parameters && owner() == Place::input) {
-      std::uint64_t bytes = 0;
-      if (input().binary_size) refuse(where() + " stands there twice");
-      if (!parse(text, bytes)) refuse(where() + " must be a number of bytes");
-      input().binary_size = bytes;
-      return;
+      take_parameter(text, "a number of bytes", input().binary_size);
+    } else if (place() == Place::parameters && key() == "timeout") {
+      take_parameter(text, "a number of microseconds", request.timeout);
+    } else {
+      refuse(where() + " must not be a number");
     }
-    refuse(where() + " must not be a number");
+  }
+
+  void take_parameter(std::string_view text, const char* what, std::optional<std::uint64_t>& parameter) {
+    std::uint64_t number = 0;
+    if (parameter) refuse(where() + " stands there twice");
+    if (!parse(text, number)) refuse(where() + " must be " + what);
+    parameter = number;
   }
 
   void add_value(std::string_view text) {
@@ -380,7 +386,7 @@ class RequestHandler {
       return;
     }
     if (!expects_something()) return;
-    if (place() == Place::parameters && owner() == Place::request) {
+    if (place() == Place::parameters && key() == "binary_data_output") {
       request.binary_outputs = value;
     } else if (place() == Place::parameters && owner() == Place::output) {
       request.outputs.back().binary = value;

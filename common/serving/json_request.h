@@ -32,7 +32,8 @@ struct JsonRequest {
   std::string id;
   std::vector<JsonInput> inputs;
   std::vector<JsonOutput> outputs;
-  bool binary_outputs = false;  ///< binary_data_output
+  bool binary_outputs = false;           ///< binary_data_output
+  std::optional<std::uint64_t> timeout;  ///< timeout: microseconds
 };
 
 /// Reads `text` without a copy of it; numbers go to tensors as they come, those of floats to the nearest

@@ -88,6 +88,7 @@ std::optional<Route> route_of_model(const std::vector<std::string>& segments) {
 
 std::optional<Route> find_route(std::string_view target) {
   const auto segments = segments_of(target);
+  if (segments == std::vector<std::string>{"metrics"}) return Route{Ask::metrics, {}, {}};
   if (!segments || segments->empty() || segments->front() != "v2") return std::nullopt;
   if (segments->size() == 1) return Route{};
   if (*segments == std::vector<std::string>{"v2", "health", "live"}) return Route{Ask::live, {}, {}};

@@ -7,8 +7,8 @@
 
 namespace fl::serving {
 
-/// What a request of the Open Inference Protocol v2 asks for.
-enum class Ask : std::uint8_t { server, live, ready, model, model_ready, infer };
+/// What a request of the Open Inference Protocol v2 asks for, or one for metrics.
+enum class Ask : std::uint8_t { server, live, ready, model, model_ready, infer, metrics };
 
 struct Route {
   Ask ask = Ask::server;

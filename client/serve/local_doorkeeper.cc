@@ -1,0 +1,93 @@
+#include "client/serve/local_doorkeeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/text.h"
+#include "common/serving/infer_response.h"
+
+namespace fl::client {
+
+using net::HttpRequest;
+using net::HttpResponse;
+
+namespace {
+
+constexpr std::string_view bearer = "Bearer ";
+
+HttpResponse told(unsigned status, const std::string& sentence) {
+  return net::text_response(status, "application/json", serving::error_body(sentence));
+}
+
+bool is_health(const serving::RouteResult& route) {
+  return route.route && (route.route->ask == serving::Ask::live || route.route->ask == serving::Ask::ready);
+}
+
+}  // namespace
+
+LocalDoorkeeper::LocalDoorkeeper(std::uint16_t port, const std::string& key, std::vector<std::string> origins)
+    : port_(port), key_(sha256(as_bytes(key))), origins_(std::move(origins)) {}
+
+std::optional<HttpResponse> LocalDoorkeeper::refusal(const HttpRequest& head,
+                                                     const serving::RouteResult& route) {
+  if (!is_our_host(head)) {
+    return told(403, "this endpoint answers on loopback; Host must be localhost:" + std::to_string(port_) +
+                         ", 127.0.0.1:" + std::to_string(port_) + " or [::1]:" + std::to_string(port_));
+  }
+  if (head.field("Origin") && allowed_origin(head) == nullptr) {
+    return told(403, "web pages of " + in_quotes(*head.field("Origin")) +
+                         " may not ask here; 'fl-client serve --origin' allows them");
+  }
+  if (head.method == "OPTIONS" && head.field("Origin")) return preflight(head);
+  if (is_health(route) || has_key(head)) return std::nullopt;
+  HttpResponse response = told(
+      401, "Authorization must be 'Bearer KEY', with the key in the file serving.key of the device's home");
+  response.fields.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+net::HttpFields LocalDoorkeeper::fields(const HttpRequest& head) {
+  const std::string* const origin = allowed_origin(head);
+  if (origin == nullptr) return {};
+  return {{"Access-Control-Allow-Origin", *origin},
+          {"Access-Control-Expose-Headers", "Inference-Header-Content-Length"},
+          {"Vary", "Origin"}};
+}
+
+bool LocalDoorkeeper::is_our_host(const HttpRequest& head) const {
+  const auto host = head.field("Host");
+  if (!host || head.repeats("Host")) return false;
+  for (const char* const name : {"localhost", "127.0.0.1", "[::1]"}) {
+    if (equal_ignoring_case(*host, std::string(name) + ":" + std::to_string(port_))) return true;
+    if (port_ == 80 && equal_ignoring_case(*host, name)) return true;
+  }
+  return false;
+}
+
+const std::string* LocalDoorkeeper::allowed_origin(const HttpRequest& head) const {
+  const auto origin = head.field("Origin");
+  if (!origin || head.repeats("Origin")) return nullptr;
+  const auto found = std::find(origins_.begin(), origins_.end(), *origin);
+  return found == origins_.end() ? nullptr : &*found;
+}
+
+/// Compared by their digests, so that the time it takes tells nothing of the key.
+bool LocalDoorkeeper::has_key(const HttpRequest& head) const {
+  const auto given = head.field("Authorization");
+  if (!given || given->size() <= bearer.size() || head.repeats("Authorization")) return false;
+  if (!equal_ignoring_case(given->substr(0, bearer.size()), bearer)) return false;
+  return sha256(as_bytes(given->substr(bearer.size()))) == key_;
+}
+
+HttpResponse LocalDoorkeeper::preflight(const HttpRequest& head) const {
+  HttpResponse response{204, "text/plain"};
+  response.fields = {
+      {"Access-Control-Allow-Methods", "GET, POST"},
+      {"Access-Control-Allow-Headers", "Authorization, Content-Type, Inference-Header-Content-Length"},
+      {"Access-Control-Max-Age", "600"}};
+  if (head.field("Access-Control-Request-Private-Network"))
+    response.fields.emplace_back("Access-Control-Allow-Private-Network", "true");
+  return response;
+}
+
+}  // namespace fl::client
