@@ -50,7 +50,7 @@ class RawTensors {
   ByteView left_;
 };
 
-void check_shape(const JsonInput& input, const TensorSpec& spec, std::int64_t most) {
+void check_shape(const JsonInput& input, const TensorSpec& spec) {
   const Shape& shape = *input.shape;
   bool fits = shape.size() == spec.shape.size() && !shape.empty() && shape.front() > 0;
   for (std::size_t i = 1; fits && i < shape.size(); ++i)
@@ -59,10 +59,13 @@ void check_shape(const JsonInput& input, const TensorSpec& spec, std::int64_t mo
     refuse("input " + in_quotes(input.name) + " has the shape " + describe(shape) + ", the model takes " +
            describe(spec.shape) + ", -1 being any size from 1");
   }
-  if (shape.front() > most) {
-    refuse_size("input " + in_quotes(input.name) + " is a batch of " + std::to_string(shape.front()) + ", " +
-                std::to_string(most) + " at most are taken");
-  }
+}
+
+void check_batch(const JsonInput& input, std::int64_t most) {
+  const std::int64_t batch = input.shape->front();
+  if (batch <= most) return;
+  refuse_size("input " + in_quotes(input.name) + " is a batch of " + std::to_string(batch) + ", " +
+              std::to_string(most) + " at most are taken");
 }
 
 /// Numbers stand in one array, or in arrays as the shape has them.
@@ -123,19 +126,20 @@ Tensor tensor_of(JsonInput& input, const TensorSpec& spec, RawTensors& raw, cons
            ", the model takes " + std::string(name(spec.datatype)));
   }
   if (!input.shape) refuse("input " + in_quotes(input.name) + " has no 'shape'");
-  check_shape(input, spec, limits.batch);
+  check_shape(input, spec);
   const std::size_t elements = elements_of(input);
-  if (elements > limits.body_bytes / size_of(spec.datatype))
-    refuse_size("input " + in_quotes(input.name) + " of shape " + describe(*input.shape) + " is too large");
   if (input.binary_size.has_value() == input.has_data) {
     refuse("input " + in_quotes(input.name) +
            (input.has_data ? " has both 'data' and 'binary_data_size'"
                            : " has neither 'data' nor 'binary_data_size'"));
   }
+  if (input.has_data) check_nesting(input, elements);
+  if (elements > limits.body_bytes / size_of(spec.datatype))
+    refuse("input " + in_quotes(input.name) + " of shape " + describe(*input.shape) +
+           " has more values than a request may have");
+  check_batch(input, limits.batch);
   Tensor tensor{spec.datatype, std::move(*input.shape), {}};
   if (input.has_data) {
-    input.shape = tensor.shape;
-    check_nesting(input, elements);
     tensor.data = std::move(input.data);
     if (tensor.data.size() != elements * size_of(spec.datatype))
       refuse("the values of input " + in_quotes(input.name) + " are not of its datatype");

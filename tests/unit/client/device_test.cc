@@ -11,6 +11,7 @@
 #include "common/base/files.h"
 #include "common/net/enrolment_token.h"
 #include "protocol/limits.h"
+#include "tests/unit/client/adopting.h"
 #include "tests/unit/client/fake_server.h"
 #include "tests/unit/client/in_child.h"
 #include "tests/unit/client/test_device.h"
@@ -31,8 +32,7 @@ class OfflineHome {
     ModelStores stores(home.models_path(), home.settings().signing_key, Access::owner);
     for (const PublishedVersion& version : versions) {
       ModelStore& store = *stores.find_or_make(version.manifest.task);
-      put(store, version, version.manifest.archive_hash);
-      put(store, version, version.manifest.weights_hash);
+      fetch(store, version);
       store.adopt(version.signed_manifest, {});
     }
   }
@@ -48,14 +48,6 @@ class OfflineHome {
   EventLog events;
 
  private:
-  static void put(ModelStore& store, const PublishedVersion& version, const Digest& hash) {
-    if (store.has_part(hash)) return;
-    const ByteView bytes = part_of(version, hash);
-    PartFile part = store.begin_part(hash, bytes.size());
-    part.append(bytes);
-    part.finish();
-  }
-
   TemporaryFolder folder_;
 };
 

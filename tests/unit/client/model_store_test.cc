@@ -8,6 +8,7 @@
 #include "common/base/error.h"
 #include "common/base/files.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/client/adopting.h"
 #include "tests/unit/client/examples.h"
 #include "tests/unit/client/federation.h"
 #include "tests/unit/client/in_child.h"
@@ -35,20 +36,9 @@ struct Shelf {
   OpenedStore open(Access access = Access::owner) const {
     return {folder / "har", federation.signing_key.public_key(), access};
   }
-  void put(ModelStore& store, const Digest& hash, ByteView bytes) const {
-    if (store.has_part(hash)) return;
-    PartFile part = store.begin_part(hash, bytes.size());
-    part.append(bytes.subspan(part.offset()));
-    part.finish();
-  }
-  void fetch(ModelStore& store, const PublishedVersion& version) const {
-    put(store, version.manifest.archive_hash, version.archive);
-    put(store, version.manifest.weights_hash, as_bytes(std::span<const float>(version.weights)));
-  }
   PublishedVersion adopt(ModelStore& store, std::uint64_t number) const {
     const PublishedVersion version = federation.publish("har", number, static_cast<std::int64_t>(number % 3));
-    fetch(store, version);
-    store.adopt(version.signed_manifest, Evaluation{10, 0.5, 0.75});
+    test::adopt(store, version);
     return version;
   }
   fs::path part(const Digest& hash) const { return folder / "har" / "parts" / hash.hex(); }
@@ -167,7 +157,7 @@ TEST_CASE("a version that was lost by damage may come again and no other old one
   CHECK(code_thrown_by([&] { store.check(shelf.federation.publish("har", 1, 0).signed_manifest); }) ==
         ErrorCode::failed_precondition);
   CHECK_FALSE(store.has_part(second.manifest.weights_hash));
-  shelf.fetch(store, second);
+  fetch(store, second);
   store.adopt(second.signed_manifest, {});
   CHECK(serving(store) == 2);
   CHECK(read_weights(store) == second.weights);
@@ -208,7 +198,7 @@ TEST_CASE("no model is left where the archive of both versions is damaged until 
   CHECK(serving(store) == 0);
   CHECK(store.highest_accepted() == 2);
   CHECK_FALSE(store.take_troubles().empty());
-  shelf.fetch(store, second);
+  fetch(store, second);
   store.adopt(second.signed_manifest, {});
   CHECK(serving(store) == 2);
 }
@@ -250,7 +240,7 @@ TEST_CASE("a crash after any step of adopting leaves a version that serves") {
   shelf.adopt(store, 1);
   const std::string first = read_text_file(shelf / "champion.json");
   const PublishedVersion second = shelf.federation.publish("har", 2, 2);
-  shelf.fetch(store, second);
+  fetch(store, second);
   CHECK(serving(shelf.open()) == 1);  // after the parts were fetched
   write_file_atomically(shelf / "last-good.json", as_bytes(first));
   CHECK(serving(shelf.open()) == 1);  // after last-good was replaced
@@ -293,7 +283,7 @@ TEST_CASE("a version that is thrown away leaves no parts behind") {
   auto store = shelf.open();
   shelf.adopt(store, 1);
   const PublishedVersion second = shelf.federation.publish("har", 2, 2);
-  shelf.fetch(store, second);
+  fetch(store, second);
   store.discard(second.manifest);
   CHECK_FALSE(store.has_part(second.manifest.weights_hash));
   CHECK(store.has_part(second.manifest.archive_hash));

@@ -249,8 +249,10 @@ TEST_CASE("what is beyond the limits is refused as too large (I8)") {
   const std::string body = with_one("FP32", "[1,2]");
   check_too_large(body, std::nullopt, {body.size() - 1, 1000, 10});
   check_too_large(body, std::nullopt, {1000, body.size() - 1, 10});
-  check_too_large(with_one("FP32", "[1,2]", "[11,2]"), std::nullopt, {1000, 1000, 10});
-  check_too_large(with_one("FP32", "[1,2]", "[1000,2]"), std::nullopt, {1000, 1000, 4096});
+  check_too_large(with_one("FP32", "[1,2,3,4,5,6]", "[3,2]"), std::nullopt, {1000, 1000, 2});
+  const std::string header =
+      R"({"inputs":[{"name":"x","shape":[3,2],"datatype":"FP32","parameters":{"binary_data_size":24}}]})";
+  check_too_large(header + std::string(24, '\0'), header.size(), {1000, 1000, 2});
 }
 
 TEST_CASE("a request that is no request says what is wrong (I9)") {
