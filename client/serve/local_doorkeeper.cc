@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/text.h"
+#include "common/serving/bearer_key.h"
 #include "common/serving/infer_response.h"
 
 namespace fl::client {
@@ -12,8 +13,6 @@ using net::HttpRequest;
 using net::HttpResponse;
 
 namespace {
-
-constexpr std::string_view bearer = "Bearer ";
 
 HttpResponse told(unsigned status, const std::string& sentence) {
   return net::text_response(status, "application/json", serving::error_body(sentence));
@@ -71,12 +70,9 @@ const std::string* LocalDoorkeeper::allowed_origin(const HttpRequest& head) cons
   return found == origins_.end() ? nullptr : &*found;
 }
 
-/// Compared by their digests, so that the time it takes tells nothing of the key.
 bool LocalDoorkeeper::has_key(const HttpRequest& head) const {
-  const auto given = head.field("Authorization");
-  if (!given || given->size() <= bearer.size() || head.repeats("Authorization")) return false;
-  if (!equal_ignoring_case(given->substr(0, bearer.size()), bearer)) return false;
-  return sha256(as_bytes(given->substr(bearer.size()))) == key_;
+  const std::optional<std::string_view> given = serving::bearer_key(head);
+  return given && sha256(as_bytes(*given)) == key_;
 }
 
 HttpResponse LocalDoorkeeper::preflight(const HttpRequest& head) const {

@@ -86,23 +86,34 @@ int greet(SSL* ssl, int* alert, void* /*context*/) {
   return SSL_CLIENT_HELLO_ERROR;
 }
 
+// Whether a protocol is among those offered, and then it is chosen.
+bool choose(std::string_view ours, const unsigned char** chosen, unsigned char* chosen_size,
+            const unsigned char* offered, unsigned offered_size) {
+  for (unsigned at = 0; at < offered_size; at += 1U + offered[at]) {
+    if (offered[at] != ours.size() || offered_size - at - 1 < ours.size()) continue;
+    if (std::memcmp(offered + at + 1, ours.data(), ours.size()) != 0) continue;
+    *chosen = offered + at + 1;
+    *chosen_size = offered[at];
+    return true;
+  }
+  return false;
+}
+
 int select_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_size,
                     const unsigned char* offered, unsigned offered_size, void* /*context*/) {
-  for (const std::string_view ours : {alpn_device, alpn_enrolment}) {
-    for (unsigned at = 0; at < offered_size; at += 1U + offered[at]) {
-      if (offered[at] != ours.size() || offered_size - at - 1 < ours.size()) continue;
-      if (std::memcmp(offered + at + 1, ours.data(), ours.size()) != 0) continue;
-      *chosen = offered + at + 1;
-      *chosen_size = offered[at];
-      if (ours == alpn_device) {
-        SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-      } else {
-        SSL_set_num_tickets(ssl, 0);  // who enrols has nothing to be known by
-      }
-      return SSL_TLSEXT_ERR_OK;
-    }
+  if (choose(alpn_device, chosen, chosen_size, offered, offered_size)) {
+    SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    return SSL_TLSEXT_ERR_OK;
   }
-  return SSL_TLSEXT_ERR_ALERT_FATAL;
+  if (!choose(alpn_enrolment, chosen, chosen_size, offered, offered_size)) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  SSL_set_num_tickets(ssl, 0);  // who enrols has nothing to be known by
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int select_http(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_size,
+                const unsigned char* offered, unsigned offered_size, void* /*context*/) {
+  return choose(alpn_http, chosen, chosen_size, offered, offered_size) ? SSL_TLSEXT_ERR_OK
+                                                                       : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 // The certificate in the chain that the peer sent with this fingerprint, or null.
@@ -145,6 +156,15 @@ TlsContext TlsContext::for_server(const Identity& server, const Certificate& aut
   SSL_CTX_set_alpn_select_cb(context.get(), select_protocol, nullptr);
   give_tickets(context.get());
   return {std::move(context), true, {}};
+}
+
+TlsContext TlsContext::for_http_server(const Identity& server, const Certificate& authority) {
+  ContextPtr context = new_context(TLS_server_method());
+  use(context.get(), server);
+  require(SSL_CTX_add1_chain_cert(context.get(), authority.native()) == 1,
+          "adding the authority to the chain");
+  SSL_CTX_set_alpn_select_cb(context.get(), select_http, nullptr);
+  return {std::move(context), true, alpn_http};
 }
 
 TlsContext TlsContext::for_device(const Identity& device, const Certificate& authority) {

@@ -13,6 +13,7 @@ namespace fl::net {
 
 inline constexpr std::string_view alpn_device = "fl/1";
 inline constexpr std::string_view alpn_enrolment = "fl-enroll/1";
+inline constexpr std::string_view alpn_http = "http/1.1";
 
 class NewestSession;
 
@@ -31,6 +32,10 @@ class TlsContext {
   /// showed when it was given it; whether that is revoked is for the caller to see, as ever.
   static TlsContext for_server(const Identity& server, const Certificate& authority);
 
+  /// A server of HTTP/1.1: shows `server` with the authority's certificate in the chain and asks for none. A
+  /// client that offers protocols must have HTTP/1.1 among them.
+  static TlsContext for_http_server(const Identity& server, const Certificate& authority);
+
   /// A device on fl/1: shows its certificate, and believes only a server certificate (serverAuth) issued by
   /// `authority`.
   static TlsContext for_device(const Identity& device, const Certificate& authority);
@@ -41,7 +46,7 @@ class TlsContext {
 
   ssl_ctx_st* native() const { return context_.get(); }
   bool is_server() const { return is_server_; }
-  /// The protocol a client asks for; empty for a server.
+  /// The protocol a client asks for, and a server of HTTP speaks; empty for a server of devices.
   std::string_view alpn() const { return alpn_; }
   /// Has a device's connection, whose handshake has not begun, show its newest ticket, if it has one.
   void show_ticket(ssl_st* connection) const;

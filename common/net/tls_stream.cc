@@ -62,6 +62,8 @@ TlsStream::Result TlsStream::handshake() {
 }
 
 void TlsStream::finish_handshake() {
+  shaken_ = true;
+  if (tls_.is_server() && tls_.alpn() == alpn_http) return;
   const unsigned char* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &size);
@@ -75,7 +77,6 @@ void TlsStream::finish_handshake() {
   if (alpn_ == alpn_device && !peer_certificate()) {
     failed({ErrorCode::unauthenticated, "the peer shows no certificate on fl/1"});
   }
-  shaken_ = true;
 }
 
 TlsStream::Result TlsStream::read(std::span<std::byte> space) {

@@ -18,25 +18,68 @@ void Repository::serve(const std::shared_ptr<ServedVersion>& version) {
   entries_[version->model().name].serving.swap(old);
 }
 
+void Repository::serve_also(const std::shared_ptr<ServedVersion>& version) {
+  std::shared_ptr<ServedVersion> old;  // goes without the lock
+  const std::scoped_lock lock(mutex_);
+  auto& others = entries_[version->model().name].others;
+  others.push_back(version);
+  if (others.size() <= most_others) return;
+  old = std::move(others.front());
+  others.pop_front();
+}
+
+void Repository::refuse(const std::string& model, std::uint64_t number, const std::string& reason) {
+  const std::scoped_lock lock(mutex_);
+  auto& refused = entries_[model].refused;
+  refused.emplace_back(number, reason);
+  if (refused.size() > most_refused) refused.pop_front();
+}
+
+void Repository::on_wanted(std::function<void(const std::string& model, std::uint64_t number)> open) {
+  const std::scoped_lock lock(mutex_);
+  on_wanted_ = std::move(open);
+}
+
 std::shared_ptr<ServedVersion> Repository::find(const std::string& model,
                                                 std::optional<std::uint64_t> number) const {
-  const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(model);
-  if (found == entries_.end()) {
-    std::string names;
-    for (const auto& [name, entry] : entries_) names += (names.empty() ? "" : ", ") + name;
-    throw Error(ErrorCode::not_found, "there is no model " + in_quotes(model) +
-                                          (names.empty() ? ", and no other yet" : "; there is " + names));
+  std::function<void(const std::string&, std::uint64_t)> open;
+  try {
+    const std::scoped_lock lock(mutex_);
+    open = on_wanted_;
+    const auto found = entries_.find(model);
+    if (found == entries_.end()) {
+      std::string names;
+      for (const auto& [name, entry] : entries_) names += (names.empty() ? "" : ", ") + name;
+      throw Error(ErrorCode::not_found, "there is no model " + in_quotes(model) +
+                                            (names.empty() ? ", and no other yet" : "; there is " + names));
+    }
+    const std::shared_ptr<ServedVersion>& serving = found->second.serving;
+    if (!serving) {
+      open = nullptr;
+      throw Error(ErrorCode::unavailable, "model " + model + " is not ready: " + found->second.reason);
+    }
+    if (!number || *number == serving->model().version) return serving;
+    return find_other(found->second, *number);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::unavailable && open) open(model, *number);
+    throw;
   }
-  const std::shared_ptr<ServedVersion>& serving = found->second.serving;
-  if (!serving)
-    throw Error(ErrorCode::unavailable, "model " + model + " is not ready: " + found->second.reason);
-  if (number && *number != serving->model().version) {
-    throw Error(ErrorCode::not_found, "version " + std::to_string(*number) + " of " + model +
-                                          " does not answer here; version " +
-                                          std::to_string(serving->model().version) + " does");
+}
+
+std::shared_ptr<ServedVersion> Repository::find_other(const Entry& entry, std::uint64_t number) const {
+  for (const auto& other : entry.others) {
+    if (other->model().version == number) return other;
   }
-  return serving;
+  const ModelIdentity& serving = entry.serving->model();
+  const std::string what = "version " + std::to_string(number) + " of " + serving.name;
+  for (const auto& [refused, reason] : entry.refused) {
+    if (refused == number) throw Error(ErrorCode::not_found, what + ": " + reason);
+  }
+  const bool may_be = number > 0 && number < serving.version;
+  if (on_wanted_ && may_be)
+    throw Error(ErrorCode::unavailable, what + " is being opened; ask again in a moment");
+  throw Error(ErrorCode::not_found,
+              what + " does not answer here; version " + std::to_string(serving.version) + " does");
 }
 
 std::vector<std::string> Repository::models() const {

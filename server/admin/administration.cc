@@ -49,6 +49,9 @@ json::object Administration::answer(const Request& request) {
   if (command == "task") return task(request);
   if (command == "task-add") return add_task(request);
   if (command == "token") return make_tokens(request);
+  if (command == "key-add") return add_key(request);
+  if (command == "key-remove") return remove_key(request);
+  if (command == "keys") return keys();
   if (command == "devices") return devices();
   if (command == "device-revoke") return revoke_device(request);
   if (command == "rounds") return rounds(request);

@@ -37,6 +37,9 @@ class Request;
 ///   task           task                         → the whole of a task: plan, contract, layout, archive
 ///   task-add       task, plan, contract, layout, archive, weights (hashes of blobs that are there)
 ///   token          name?, hours?, count?        → enrolment tokens
+///   key-add        name, tasks? (with commas), per_minute?   → the key, which is nowhere else
+///   key-remove     name
+///   keys
 ///   devices
 ///   device-revoke  device
 ///   rounds         task, after?, limit?         → with what the participants did, and if there are more
@@ -58,6 +61,9 @@ class Administration {
   boost::json::object task(const Request& request) const;
   boost::json::object add_task(const Request& request);
   boost::json::object make_tokens(const Request& request);
+  boost::json::object add_key(const Request& request);
+  boost::json::object remove_key(const Request& request);
+  boost::json::object keys() const;
   boost::json::object devices() const;
   boost::json::object revoke_device(const Request& request);
   boost::json::object rounds(const Request& request) const;

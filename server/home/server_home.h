@@ -15,8 +15,8 @@
 
 namespace fl::server {
 
-/// What the setting metrics says where there is to be no such endpoint.
-inline constexpr std::string_view metrics_off = "off";
+/// What the settings metrics and inference say where there is to be no such endpoint.
+inline constexpr std::string_view endpoint_off = "off";
 
 /// The server's settings, from fl-server.ini in its home (Boost.Program_options syntax).
 struct ServerConfig {
@@ -34,7 +34,10 @@ struct ServerConfig {
   std::uint32_t device_certificate_days = 30;             ///< device-certificate-days
   /// metrics = ADDRESS:PORT, or off: where 'GET /metrics' is answered over plain HTTP.
   std::optional<net::Endpoint> metrics;
-  std::string log_level = "info";  ///< log-level: trace, debug, info, warn, error, off
+  /// inference = ADDRESS:PORT, or off: where predictions are answered over HTTPS, once there is a key.
+  std::optional<net::Endpoint> inference;
+  std::uint32_t inference_executors = 1;  ///< inference-executors: copies of each model
+  std::string log_level = "info";         ///< log-level: trace, debug, info, warn, error, off
 };
 
 /// Holds a home's folder for this process alone until the result goes. Throws Error(failed_precondition)

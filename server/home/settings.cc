@@ -32,6 +32,8 @@ program::Options known_settings() {
       .value("max-transfers", "N", "")
       .value("device-certificate-days", "N", "")
       .value("metrics", "ADDRESS:PORT", "")
+      .value("inference", "ADDRESS:PORT", "")
+      .value("inference-executors", "N", "")
       .value("log-level", "LEVEL", "");
 }
 
@@ -45,6 +47,7 @@ constexpr std::int64_t most_handshakes = 100'000;
 constexpr std::int64_t most_per_minute = 10'000'000;
 constexpr std::int64_t most_transfers = 1024;
 constexpr std::int64_t most_days = 3650;
+constexpr std::int64_t most_executors = 64;
 constexpr std::size_t most_host_bytes = 64;
 
 [[noreturn]] void refuse(const std::string& sentence) {
@@ -57,6 +60,11 @@ void read_endpoint(const program::Arguments& given, const std::string& name, net
   } catch (const Error& error) {
     refuse(given.where(name) + ": " + error.what());
   }
+}
+
+void read_endpoint_or_off(const program::Arguments& given, const std::string& name,
+                          std::optional<net::Endpoint>& out) {
+  if (given.has(name) && given.text(name) != endpoint_off) read_endpoint(given, name, out.emplace());
 }
 
 void check_range(const char* name, std::int64_t value, std::int64_t max) {
@@ -98,6 +106,10 @@ void check_log_level(const std::string& level) {
          program::did_you_mean(level, known));
 }
 
+std::string text_of(const std::optional<net::Endpoint>& endpoint) {
+  return endpoint ? endpoint->text() : std::string(endpoint_off);
+}
+
 std::string setting(const std::string& comment, const std::string& name, const std::string& value) {
   return "\n# " + comment + "\n" + name + " = " + value + "\n";
 }
@@ -109,6 +121,10 @@ void check_settings(const ServerConfig& config) {
   if (config.metrics && config.metrics->host.empty()) {
     refuse("metrics has no address; it reads ADDRESS:PORT, as 127.0.0.1:7444, or off");
   }
+  if (config.inference && config.inference->host.empty()) {
+    refuse("inference has no address; it reads ADDRESS:PORT, as 0.0.0.0:7445, or off");
+  }
+  check_range("inference-executors", config.inference_executors, most_executors);
   check_host(config.public_host);
   check_range("max-connections", config.max_connections, most_connections);
   check_range("max-handshakes", config.max_handshakes, most_handshakes);
@@ -142,7 +158,12 @@ std::string settings_text(const ServerConfig& config) {
          setting(
              "Where Prometheus reads the server's figures, at /metrics over plain HTTP without a password; "
              "or off.",
-             "metrics", config.metrics ? config.metrics->text() : std::string(metrics_off)) +
+             "metrics", text_of(config.metrics)) +
+         setting(
+             "Where predictions are answered over HTTPS, once 'fl-server key add' has made a key; or off.",
+             "inference", text_of(config.inference)) +
+         setting("Copies of each model, which answer at the same time.", "inference-executors",
+                 std::to_string(config.inference_executors)) +
          setting("trace, debug, info, warn, error or off", "log-level", config.log_level);
 }
 
@@ -150,9 +171,9 @@ ServerConfig read_settings(const std::filesystem::path& file) {
   const program::Arguments given = program::parse_file(known_settings(), file);
   ServerConfig config;
   if (given.has("listen")) read_endpoint(given, "listen", config.listen);
-  if (given.has("metrics") && given.text("metrics") != metrics_off) {
-    read_endpoint(given, "metrics", config.metrics.emplace());
-  }
+  read_endpoint_or_off(given, "metrics", config.metrics);
+  read_endpoint_or_off(given, "inference", config.inference);
+  read_number(given, "inference-executors", most_executors, config.inference_executors);
   if (given.has("host")) config.public_host = given.text("host");
   read_number(given, "max-connections", most_connections, config.max_connections);
   read_number(given, "max-handshakes", most_handshakes, config.max_handshakes);

@@ -63,6 +63,13 @@ class Ledger {
   /// Devices that are not revoked.
   std::size_t device_count() const;
 
+  // Keys of those who ask for predictions.
+  /// Throws Error(already_exists) where there is one of that name.
+  void add_inference_key(const InferenceKeyRecord& key);
+  /// Throws Error(not_found) where there is none of that name.
+  void remove_inference_key(const std::string& name);
+  std::vector<InferenceKeyRecord> inference_keys() const;
+
   // Tasks. Adding one adds its first version too.
   void add_task(const TaskRecord& task, const VersionRecord& first);
   std::optional<TaskRecord> task(const std::string& name) const;

@@ -28,6 +28,15 @@ struct DeviceRecord {
   bool revoked = false;
 };
 
+/// Who may ask for predictions. Of the key itself only its SHA-256 is kept.
+struct InferenceKeyRecord {
+  std::string name;  ///< As the operator calls it.
+  Digest hash;
+  std::vector<std::string> tasks;  ///< Whose models it is for; empty: all.
+  std::uint32_t per_minute = 0;    ///< Predictions at most.
+  Timestamp created{};
+};
+
 /// What became of a token that a device showed.
 enum class TokenOutcome : std::uint8_t { accepted, unknown, expired, used };
 

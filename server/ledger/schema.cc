@@ -174,9 +174,20 @@ CREATE TABLE differences (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array migrations_so_far{first_schema,       strategy_state,     update_encoding,
-                                       participant_ending, evaluation_tables,  pruned_versions,
-                                       update_staleness,   version_differences};
+// Who may ask for predictions. The tasks stand a line each; none: all of them.
+constexpr Migration inference_keys = R"sql(
+CREATE TABLE inference_keys (
+  name TEXT PRIMARY KEY,
+  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+  tasks TEXT NOT NULL,
+  per_minute INTEGER NOT NULL CHECK (per_minute >= 1),
+  created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array migrations_so_far{first_schema,       strategy_state,      update_encoding,
+                                       participant_ending, evaluation_tables,   pruned_versions,
+                                       update_staleness,   version_differences, inference_keys};
 
 std::int64_t pragma(SQLite::Database& database, const char* statement) {
   return database.execAndGet(statement).getInt64();

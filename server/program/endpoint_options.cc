@@ -13,7 +13,7 @@ net::Endpoint endpoint_of(const program::Arguments& given, const std::string& na
 }
 
 std::optional<net::Endpoint> endpoint_or_off_of(const program::Arguments& given, const std::string& name) {
-  if (given.text(name) == metrics_off) return std::nullopt;
+  if (given.text(name) == endpoint_off) return std::nullopt;
   return endpoint_of(given, name);
 }
 

@@ -26,6 +26,7 @@ int run(const Arguments& arguments) {
   ServerConfig config;
   config.listen = endpoint_of(arguments, "listen");
   config.metrics = endpoint_or_off_of(arguments, "metrics");
+  config.inference = endpoint_or_off_of(arguments, "inference");
   config.public_host = arguments.text("host");
   const std::string folder = arguments.text("DIR");
   ServerHome::create(folder, config, SystemClock().now());
@@ -50,7 +51,10 @@ program::Command init_command() {
                  "0.0.0.0:7443")
           .value("host", "NAME", "the DNS name or IP address by which devices reach the server", "127.0.0.1")
           .value("metrics", "ADDRESS:PORT", "where Prometheus reads the server's figures; or off",
-                 "127.0.0.1:7444"),
+                 "127.0.0.1:7444")
+          .value("inference", "ADDRESS:PORT",
+                 "where predictions are answered once 'fl-server key add' has made a key; or off",
+                 "0.0.0.0:7445"),
       run};
 }
 

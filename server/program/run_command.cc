@@ -13,6 +13,7 @@
 #include "server/admin/administration.h"
 #include "server/fleet/fleet.h"
 #include "server/http/metrics_endpoint.h"
+#include "server/inference/inference_door.h"
 #include "server/metrics/metrics.h"
 #include "server/program/commands.h"
 #include "server/program/endpoint_options.h"
@@ -64,6 +65,12 @@ class RunningServer {
             context_.get_executor(), home_.admin_socket(),
             [this](std::string_view request) { return administration_.execute(request); })) {
     if (home_.config().metrics) show_metrics(*home_.config().metrics);
+    if (home_.config().inference) {
+      inference_.emplace(home_,
+                         InferenceDoor::Settings{.listen = *home_.config().inference,
+                                                 .executors = home_.config().inference_executors},
+                         log_);
+    }
     blobs_.remove_drafts();
     raise_descriptor_limit(home_.config(), *log_);
     signals_.async_wait([this](const boost::system::error_code& fault, int signal) {
@@ -83,6 +90,7 @@ class RunningServer {
     }
     context_.run();
     workers_.join();  // what they still hold may refer to the context
+    inference_.reset();
     log_->info("stopped");
   }
 
@@ -97,7 +105,7 @@ class RunningServer {
   void show_metrics(const net::Endpoint& endpoint) {
     const auto text = [this] {
       fleet_.measure();
-      return metrics_.text();
+      return metrics_.text() + (inference_ ? inference_->metrics() : "");
     };
     metrics_endpoint_.emplace(context_, endpoint, text);
   }
@@ -129,6 +137,7 @@ class RunningServer {
   Administration administration_;
   std::unique_ptr<AdminSocket> admin_;
   std::optional<MetricsEndpoint> metrics_endpoint_;
+  std::optional<InferenceDoor> inference_;
 };
 
 int run(const Arguments& arguments) {
@@ -138,6 +147,7 @@ int run(const Arguments& arguments) {
   ServerConfig config = home.config();
   if (arguments.has("listen")) config.listen = endpoint_of(arguments, "listen");
   if (arguments.has("metrics")) config.metrics = endpoint_or_off_of(arguments, "metrics");
+  if (arguments.has("inference")) config.inference = endpoint_or_off_of(arguments, "inference");
   RunningServer server(home.with(config));
   std::cout << "listening on " << server.endpoint().text() << "\n" << std::flush;
   server.run();
@@ -154,7 +164,9 @@ program::Command run_command() {
               .value("listen", "ADDRESS:PORT",
                      "listen here instead of where fl-server.ini says; port 0: a free one")
               .value("metrics", "ADDRESS:PORT",
-                     "answer 'GET /metrics' here instead of where fl-server.ini says; or off"),
+                     "answer 'GET /metrics' here instead of where fl-server.ini says; or off")
+              .value("inference", "ADDRESS:PORT",
+                     "answer predictions here instead of where fl-server.ini says; or off"),
           run};
 }
 

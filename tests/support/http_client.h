@@ -1,19 +1,19 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/write.hpp>
+#include <openssl/ssl.h>
 
 namespace fl::test {
 
@@ -28,8 +28,14 @@ class HttpClient {
  public:
   using Fields = std::map<std::string, std::string>;
 
-  explicit HttpClient(std::uint16_t port) : port_(port) {
+  /// Over TLS where it is given how. Throws where that comes to no end.
+  explicit HttpClient(std::uint16_t port, std::shared_ptr<ssl_ctx_st> tls = nullptr)
+      : port_(port), tls_(std::move(tls)) {
     socket_.connect({boost::asio::ip::address_v4::loopback(), port});
+    if (!tls_) return;
+    ssl_.reset(SSL_new(tls_.get()));
+    SSL_set_fd(ssl_.get(), socket_.native_handle());
+    if (SSL_connect(ssl_.get()) != 1) throw std::runtime_error("the handshake has failed");
   }
 
   /// Adds Host and Content-Length unless they are given.
@@ -43,47 +49,63 @@ class HttpClient {
     return answer(method != "HEAD");
   }
 
+  /// As far as the server takes it.
   void send(std::string_view bytes) {
-    boost::system::error_code closed;
-    boost::asio::write(socket_, boost::asio::buffer(bytes), closed);
+    while (!bytes.empty()) {
+      const auto sent = ssl_ ? SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                             : ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return;
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
   }
 
   /// Throws where the server closes before an answer is whole.
   HttpAnswer answer(bool has_body = true) {
-    const std::size_t end =
-        boost::asio::read_until(socket_, boost::asio::dynamic_buffer(buffer_), "\r\n\r\n");
+    while (buffer_.find("\r\n\r\n") == std::string::npos) require_more();
+    const std::size_t end = buffer_.find("\r\n\r\n") + 4;
     HttpAnswer answer;
     answer.status = static_cast<unsigned>(std::stoul(buffer_.substr(9, 3)));
     for (std::size_t line = buffer_.find("\r\n") + 2; line + 2 < end;) {
       const std::size_t next = buffer_.find("\r\n", line);
       const std::size_t colon = buffer_.find(": ", line);
       std::string name = buffer_.substr(line, colon - line);
-      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
       answer.fields[name] = buffer_.substr(colon + 2, next - colon - 2);
       line = next + 2;
     }
-    buffer_.erase(0, end);
     const std::size_t length = has_body ? std::stoul(answer.fields["content-length"]) : 0;
-    if (buffer_.size() < length) {
-      boost::asio::read(socket_, boost::asio::dynamic_buffer(buffer_),
-                        boost::asio::transfer_exactly(length - buffer_.size()));
-    }
-    answer.body = buffer_.substr(0, length);
-    buffer_.erase(0, length);
+    while (buffer_.size() < end + length) require_more();
+    answer.body = buffer_.substr(end, length);
+    buffer_.erase(0, end + length);
     return answer;
   }
 
-  /// Whether the server has closed, or does.
-  bool is_closed() {
-    char byte = 0;
-    boost::system::error_code end;
-    return boost::asio::read(socket_, boost::asio::buffer(&byte, 1), end) == 0;
-  }
+  /// Whether the server closes, instead of sending more.
+  bool is_closed() { return buffer_.empty() && !read_more(); }
 
  private:
+  struct Free {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+
+  bool read_more() {
+    std::array<char, 16384> bytes{};
+    const auto count = ssl_ ? SSL_read(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                            : ::recv(socket_.native_handle(), bytes.data(), bytes.size(), 0);
+    if (count > 0) buffer_.append(bytes.data(), static_cast<std::size_t>(count));
+    return count > 0;
+  }
+
+  void require_more() {
+    if (!read_more()) throw std::runtime_error("the server has closed before its answer was whole");
+  }
+
+  std::uint16_t port_;
+  std::shared_ptr<ssl_ctx_st> tls_;
   boost::asio::io_context context_;
   boost::asio::ip::tcp::socket socket_{context_};
-  std::uint16_t port_;
+  std::unique_ptr<SSL, Free> ssl_;
   std::string buffer_;
 };
 

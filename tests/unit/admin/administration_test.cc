@@ -244,3 +244,46 @@ TEST_CASE("the status tells a running server from a stopped one") {
   CHECK_FALSE(still.contains("pid"));
   CHECK(still.at("devices") == 0);
 }
+
+TEST_CASE("a key is shown once and kept as its hash") {
+  Desk desk;
+  const std::string key(desk.ask({{"command", "key-add"}, {"name", "shop"}}).at("key").as_string());
+  CHECK(key.size() == 64);
+  const auto kept = desk.office.ledger.inference_keys();
+  REQUIRE(kept.size() == 1);
+  CHECK(kept.front().name == "shop");
+  CHECK(kept.front().hash == sha256(as_bytes(key)));
+  CHECK(kept.front().tasks.empty());
+  CHECK(kept.front().per_minute == 6000);
+  const json::object listed = desk.ask({{"command", "keys"}});
+  CHECK(json::serialize(listed).find(key) == std::string::npos);
+  CHECK(listed.at("keys").at(0).at("name") == json::value("shop"));
+  CHECK(desk.ask({{"command", "key-remove"}, {"name", "shop"}}).at("ok") == json::value(true));
+  CHECK(desk.office.ledger.inference_keys().empty());
+}
+
+TEST_CASE("a key for some tasks remembers them in their order") {
+  Desk desk;
+  desk.ask(desk.task_request());
+  const std::string task = sample_task().name;
+  desk.ask({{"command", "key-add"}, {"name", "shop"}, {"tasks", task + "," + task}, {"per_minute", 7}});
+  const auto kept = desk.office.ledger.inference_keys();
+  REQUIRE(kept.size() == 1);
+  CHECK(kept.front().tasks == std::vector<std::string>{task, task});
+  CHECK(kept.front().per_minute == 7);
+}
+
+TEST_CASE("a key that cannot be is refused and nothing is kept of it (I9)") {
+  Desk desk;
+  CHECK(desk.refusal("invalid_argument", {{"command", "key-add"}, {"name", ""}}).find("a-z") !=
+        std::string::npos);
+  desk.refusal("invalid_argument", {{"command", "key-add"}, {"name", "Shop"}});
+  desk.refusal("invalid_argument", {{"command", "key-add"}, {"name", "shop"}, {"per_minute", 0}});
+  desk.refusal("not_found", {{"command", "key-add"}, {"name", "shop"}, {"tasks", "nobody"}});
+  desk.refusal("not_found", {{"command", "key-remove"}, {"name", "shop"}});
+  CHECK(desk.office.ledger.inference_keys().empty());
+  desk.ask({{"command", "key-add"}, {"name", "shop"}});
+  CHECK(desk.refusal("already_exists", {{"command", "key-add"}, {"name", "shop"}}).find("another name") !=
+        std::string::npos);
+  CHECK(desk.office.ledger.inference_keys().size() == 1);
+}

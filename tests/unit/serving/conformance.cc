@@ -16,7 +16,7 @@ HttpAnswer ask(const DoorUnderTest& door, const std::string& method, const std::
                const HttpClient::Fields& more = {}, const std::string& body = "") {
   HttpClient::Fields fields = door.fields;
   for (const auto& [name, value] : more) fields[name] = value;
-  return HttpClient(door.port).ask(method, target, fields, body);
+  return HttpClient(door.port, door.tls).ask(method, target, fields, body);
 }
 
 HttpAnswer infer(const DoorUnderTest& door, const std::string& body, const HttpClient::Fields& more = {}) {
@@ -245,7 +245,7 @@ void check_abuse(const DoorUnderTest& door) {
   check_error(infer(door, request(input("[4097,2]", zeros + "]"))), 413);
 
   // Refused before a byte of it is read.
-  HttpClient huge(door.port);
+  HttpClient huge(door.port, door.tls);
   std::string head = "POST /v2/models/har/infer HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(door.port) +
                      "\r\nContent-Length: 67108865\r\n";
   for (const auto& [name, value] : door.fields) head += name + ": " + value + "\r\n";
@@ -256,7 +256,7 @@ void check_abuse(const DoorUnderTest& door) {
 
 void check_connections(const DoorUnderTest& door) {
   const std::string body = request(input("[1,2]", "[1,2]"));
-  HttpClient client(door.port);
+  HttpClient client(door.port, door.tls);
   for (int i = 0; i < 3; ++i)
     CHECK(client.ask("POST", "/v2/models/har/infer", door.fields, body).status == 200);
   check_error(client.ask("POST", "/v2/models/har/infer", door.fields, "{}"), 400);

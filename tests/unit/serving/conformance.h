@@ -16,6 +16,7 @@ struct DoorUnderTest {
   std::string server_name;
   std::uint64_t version = 0;
   std::string route;
+  std::shared_ptr<ssl_ctx_st> tls = {};  ///< How it is spoken to; null: without encryption.
 };
 
 /// Holds a door against the Open Inference Protocol v2: each place, field, datatype, error and abuse.
