@@ -6,7 +6,7 @@ source tools/dev/packages.sh
 
 usage='usage: ./dev bench [NAME]
 
-Builds and runs the benchmarks, or the one of that name. Each is run five times, round, ledger and connections three times;
+Builds and runs the benchmarks, or the one of that name. Each is run five times, round, ledger, connections and serve three times;
 shown are the medians of its figures, among them the limit that it stands next to, measured in the same run, and the
 ratio:
 
@@ -20,20 +20,22 @@ ratio:
   connection   bytes a second through a connection, beside OpenSSL alone
   connections  10,000 devices (or FL_BENCH_DEVICES) connected to fl-server: the memory each takes, how many come
                a second beside the handshakes of OpenSSL alone, how long a version takes to all; minutes
+  serve        predictions of fl-client's endpoint, of a cnn1d and a 10M-parameter mlp: times and rates beside
+               libtorch alone, Boost.Beast alone and a service of FastAPI and PyTorch; three minutes
   training     steps a second, beside PyTorch in Python
 
 The figures are also written to build/bench/NAME.json.'
 
 name=${1:-}
 case $name in
-  "" | fold | round | ledger | connection | connections | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
+  "" | fold | round | ledger | connection | connections | serve | training) (($# <= 1)) || fail "one name at most; ./dev bench --help lists them" 2 ;;
   *) usage_or_fail "$usage" "$name" ;;
 esac
 
 install_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
 # Not there before libbenchmark was.
 run_logged "Configuring build" build/configure.log cmake --preset release
-build_preset release fl_bench fl-server
+build_preset release fl_bench fl-server fl-client
 mkdir -p build/bench
 build/bin/tests/fl_bench build/bench --benchmark_repetitions=5 "--benchmark_filter=^${name:-.*}(/|\$)"
 say "The figures: build/bench/${name:-NAME}.json"

@@ -15,7 +15,7 @@ build_packages=(
 test_packages=(python3-torch binutils)
 lint_packages=(clang-format-19 clang-tidy-19)
 fuzz_packages=(clang-14 libclang-rt-14-dev)
-bench_packages=(libbenchmark-dev)
+bench_packages=(libbenchmark-dev python3-fastapi uvicorn)
 
 # install_packages PACKAGE...: installs those that are missing.
 install_packages() {
