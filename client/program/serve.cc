@@ -7,8 +7,8 @@
 #include "client/program/common.h"
 #include "client/program/event_log.h"
 #include "client/program/stop_signals.h"
-#include "client/serve/device_endpoint.h"
-#include "client/serve/inherited_socket.h"
+#include "client/serving/device_endpoint.h"
+#include "client/serving/inherited_socket.h"
 
 namespace fl::client {
 namespace {
@@ -53,7 +53,7 @@ int serve(const Arguments& arguments) {
   DeviceEndpoint::Settings settings = settings_of(arguments);
   settings.on_event = [log](const AgentEvent& event) { log_event(*log, event); };
   const DeviceEndpoint endpoint(arguments.path("HOME"), settings);
-  std::cout << "listening on http://" << net::Endpoint{settings.listen.host, endpoint.port()}.text() << "\n"
+  std::cout << "listening on http://" << endpoint.address().text() << "\n"
             << std::flush;
   log->info(fmt::format("requests need the key in {}", endpoint.key_path().string()));
   if (arguments.has("idle-exit")) {

@@ -15,6 +15,7 @@
 #include <boost/beast/http/parser.hpp>
 
 #include "common/base/error.h"
+#include "common/base/text.h"
 
 namespace fl::net {
 
@@ -25,9 +26,12 @@ using boost::system::error_code;
 
 namespace {
 
-// For a peer to read its answer before the connection goes, whatever it still sends.
-constexpr std::chrono::seconds linger_time{1};
-constexpr std::size_t linger_reads = 16;
+// For a peer to read its answer before the connection goes: a close while it sends would take that from it.
+constexpr std::chrono::seconds linger_time{2};
+constexpr std::size_t linger_bytes = std::size_t{256} << 20U;
+constexpr std::size_t linger_step = std::size_t{64} << 10U;
+// A body that is refused is read away up to here, so that its connection can go on.
+constexpr std::size_t small_refused_body = std::size_t{1} << 20U;
 // A body that is longer goes by itself, without a copy behind its head.
 constexpr std::size_t small_body = std::size_t{16} << 10U;
 // What a body may take at once before its bytes have come.
@@ -46,10 +50,13 @@ bool is_too_long(const error_code& fault) {
 
 }  // namespace
 
-bool BodyBudget::take(std::size_t bytes) {
-  std::size_t left = left_;
-  while (left >= bytes) {
-    if (left_.compare_exchange_weak(left, left - bytes)) return true;
+bool BodyBudget::Share::grow_to(std::size_t bytes) {
+  const std::size_t more = bytes - taken_;
+  std::size_t left = budget_.left_;
+  while (left >= more) {
+    if (!budget_.left_.compare_exchange_weak(left, left - more)) continue;
+    taken_ = bytes;
+    return true;
   }
   return false;
 }
@@ -72,11 +79,12 @@ std::optional<Deadline> HttpConnection::idle_since() const {
   return Deadline(Deadline::duration(since));
 }
 
+// The descriptor stays open until the coroutine, which may be about to use it, has ended.
 void HttpConnection::end() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     self->ends_ = true;
     error_code ignored;
-    if (!self->answers_) self->socket_.close(ignored);
+    if (!self->answers_) self->socket_.shutdown(tcp::socket::shutdown_both, ignored);
   });
 }
 
@@ -86,10 +94,12 @@ asio::awaitable<void> HttpConnection::run(std::shared_ptr<HttpConnection> self) 
 
 asio::awaitable<void> HttpConnection::serve() {
   if (shared_->tls) co_await handshake();
-  while (co_await serve_one()) set_idle(true);
-  if (tls_) tls_->goodbye();
-  error_code ignored;
-  socket_.close(ignored);
+  for (bool goes_on = true; goes_on;) {
+    goes_on = co_await serve_one();
+    goes_on = goes_on && !ends_ && !shared_->stopped;
+    set_idle(true);
+  }
+  if (tls_ && !lingered_) tls_->goodbye();
 }
 
 asio::awaitable<void> HttpConnection::handshake() {
@@ -102,35 +112,18 @@ asio::awaitable<void> HttpConnection::handshake() {
   }
 }
 
-/// Whether another request may come.
 asio::awaitable<bool> HttpConnection::serve_one() {
-  if (!co_await read_head()) co_return false;
+  const bool has_request = co_await read_head();
+  if (!has_request) co_return false;
   set_idle(false);
-  std::optional<HttpResponse> refusal = shared_->handler->refusal(request_);
-  if (!refusal && chunked_) {
-    refusal = shared_->handler->fault(411, "say how long the body is: Content-Length");
-  } else if (!refusal && content_length_.value_or(0) > shared_->limits.body_bytes) {
-    refusal =
-        shared_->handler->fault(413, "the body has " + std::to_string(*content_length_) + " bytes, " +
-                                         std::to_string(shared_->limits.body_bytes) + " at most are taken");
+  std::optional<HttpResponse> refused = refusal();
+  if (refused) {
+    const bool goes_on = co_await refuse_head(std::move(*refused));
+    co_return goes_on;
   }
-  const bool has_body = chunked_ || body_length() > 0;
-  if (refusal && has_body) {
-    co_await refuse(std::move(*refusal));
-    co_return false;
-  }
-  if (refusal) {
-    co_await write(*refusal);
-    co_return keep_alive_;
-  }
-  if (!shared_->bodies.take(body_length())) {
-    HttpResponse busy = shared_->handler->fault(503, "too much is being answered; ask again");
-    co_await refuse(std::move(busy));
-    co_return false;
-  }
-  const std::shared_ptr<void> taken(
-      nullptr, [shared = shared_, bytes = body_length()](void*) { shared->bodies.give_back(bytes); });
-  if (!co_await read_body()) co_return false;
+  BodyBudget::Share share(shared_->bodies);
+  const bool is_whole = co_await read_body(share);
+  if (!is_whole) co_return false;
   answers_ = true;
   const HttpResponse response = co_await ask();
   co_await write(response);
@@ -138,35 +131,45 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   co_return keep_alive_;
 }
 
+std::optional<HttpResponse> HttpConnection::refusal() const {
+  std::optional<HttpResponse> refused = shared_->handler->refusal(request_);
+  if (refused) return refused;
+  if (is_encoded_)
+    return shared_->handler->fault(411, "say how long the body is, by Content-Length", request_);
+  if (content_length_.value_or(0) <= shared_->limits.body_bytes) return std::nullopt;
+  return shared_->handler->fault(413,
+                                 "the body has " + std::to_string(*content_length_) + " bytes, " +
+                                     std::to_string(shared_->limits.body_bytes) + " at most are taken",
+                                 request_);
+}
+
+asio::awaitable<bool> HttpConnection::refuse_head(HttpResponse response) {
+  const bool is_small = !is_encoded_ && content_length_.value_or(0) <= small_refused_body;
+  // Whoever waits to be asked for the body may send it after all, or not.
+  if (!is_small || request_.field("Expect")) {
+    co_await refuse(std::move(response));
+    co_return false;
+  }
+  set_idle(true);  // who is refused makes way for others
+  const bool is_whole = co_await skip_body();
+  if (!is_whole) co_return false;
+  co_await write(response);
+  co_return keep_alive_;
+}
+
 asio::awaitable<bool> HttpConnection::read_head() {
   const HttpLimits& limits = shared_->limits;
+  request_ = {};
+  wants_body_ = true;
   Deadline deadline = deadline_after(filled_ > 0 ? limits.head_time : limits.idle_time);
   for (;;) {
-    http::request_parser<http::empty_body> parser;
-    parser.header_limit(static_cast<std::uint32_t>(limits.head_bytes));
-    parser.body_limit(boost::none);
-    error_code fault;
-    const std::size_t used =
-        filled_ == 0 ? 0 : parser.put(asio::const_buffer(buffer_.data(), filled_), fault);
-    if (parser.is_header_done()) {
-      std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(used),
-                buffer_.begin() + static_cast<std::ptrdiff_t>(filled_), buffer_.begin());
-      filled_ -= used;
-      const auto& head = parser.get();
-      request_ = {std::string(head.method_string()), std::string(head.target()), {}, {}};
-      for (const auto& field : head)
-        request_.fields.emplace_back(std::string(field.name_string()), std::string(field.value()));
-      chunked_ = parser.chunked();
-      content_length_ =
-          parser.content_length() ? std::optional<std::uint64_t>(*parser.content_length()) : std::nullopt;
-      keep_alive_ = head.keep_alive() && limits.keep_alive;
-      co_return true;
-    }
-    if (fault == http::error::need_more) fault = {};
+    error_code fault = parse_head();
+    if (has_head_) co_return true;
     if (!fault && filled_ == buffer_.size()) fault = http::error::header_limit;
     if (fault) {
-      HttpResponse told = is_too_long(fault) ? shared_->handler->fault(431, "the request's head is too long")
-                                             : shared_->handler->fault(400, "this is no HTTP request");
+      HttpResponse told = is_too_long(fault)
+                              ? shared_->handler->fault(431, "the request's head is too long", request_)
+                              : shared_->handler->fault(400, "this is no HTTP request", request_);
       co_await refuse(std::move(told));
       co_return false;
     }
@@ -178,28 +181,82 @@ asio::awaitable<bool> HttpConnection::read_head() {
   }
 }
 
-asio::awaitable<bool> HttpConnection::read_body() {
+error_code HttpConnection::parse_head() {
+  has_head_ = false;
+  // Parsed once, not with every byte that comes.
+  const bool is_whole = as_text(ByteView(buffer_).first(filled_)).find("\r\n\r\n") != std::string_view::npos;
+  if (!is_whole && filled_ < buffer_.size()) return {};
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(shared_->limits.head_bytes));
+  parser.body_limit(boost::none);
+  error_code fault;
+  const std::size_t used = parser.put(asio::const_buffer(buffer_.data(), filled_), fault);
+  has_head_ = parser.is_header_done();
+  if (!has_head_) return fault == http::error::need_more ? error_code() : fault;
+  forget(used);
+  const auto& head = parser.get();
+  request_.method = head.method_string();
+  request_.target = head.target();
+  for (const auto& field : head)
+    request_.fields.emplace_back(std::string(field.name_string()), std::string(field.value()));
+  is_encoded_ = parser.chunked() || request_.field("Transfer-Encoding");
+  content_length_.reset();
+  if (const auto length = parser.content_length()) content_length_ = *length;
+  wants_body_ = request_.method != "HEAD";
+  keep_alive_ = head.keep_alive() && shared_->limits.keep_alive;
+  return {};
+}
+
+void HttpConnection::forget(std::size_t bytes) {
+  const auto begin = buffer_.begin();
+  std::copy(begin + static_cast<std::ptrdiff_t>(bytes), begin + static_cast<std::ptrdiff_t>(filled_), begin);
+  filled_ -= bytes;
+}
+
+asio::awaitable<bool> HttpConnection::read_body(BodyBudget::Share& share) {
   const Deadline deadline = deadline_after(shared_->limits.body_time);
-  if (body_length() == 0) co_return true;
-  if (const auto expected = request_.field("Expect"); expected && *expected == "100-continue")
+  const std::size_t length = body_length();
+  if (length == 0) co_return true;
+  if (const auto expected = request_.field("Expect");
+      expected && equal_ignoring_case(*expected, "100-continue"))
     co_await send(as_bytes("HTTP/1.1 100 Continue\r\n\r\n"), deadline);
   Bytes& body = request_.body;
-  const std::size_t early = std::min(filled_, body_length());
-  const auto begin = buffer_.begin();
-  const auto end = begin + static_cast<std::ptrdiff_t>(early);
-  body.reserve(std::min(body_length(), body_step));
-  body.assign(begin, end);
-  std::copy(end, begin + static_cast<std::ptrdiff_t>(filled_), begin);
-  filled_ -= early;
-  while (body.size() < body_length()) {
-    const std::size_t had = body.size();
-    body.resize(std::min(body_length(), had + std::max(had, body_step)));
-    std::size_t have = had;
-    while (have < body.size()) {
+  std::size_t have = std::min(filled_, length);
+  for (bool begins = true; begins || have < length; begins = false) {
+    // Room is made for what comes next, not for all that was announced.
+    const std::size_t room = std::min(length, have + std::max(have, body_step));
+    if (!share.grow_to(room)) {
+      HttpResponse busy =
+          shared_->handler->fault(503, "too much is being answered; ask again in a moment", request_);
+      co_await refuse(std::move(busy));
+      co_return false;
+    }
+    body.resize(room);
+    if (begins) {
+      std::copy_n(buffer_.begin(), have, body.begin());
+      forget(have);
+    }
+    while (have < room) {
       const std::size_t count = co_await read_some(std::span(body).subspan(have), deadline);
       if (count == 0) co_return false;
       have += count;
     }
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> HttpConnection::skip_body() {
+  const Deadline deadline = deadline_after(shared_->limits.head_time);
+  std::size_t left = body_length();
+  const std::size_t early = std::min(filled_, left);
+  forget(early);
+  left -= early;
+  std::array<std::byte, 8192> ignored{};
+  while (left > 0) {
+    const std::size_t count =
+        co_await read_some(std::span(ignored).first(std::min(left, ignored.size())), deadline);
+    if (count == 0) co_return false;
+    left -= count;
   }
   co_return true;
 }
@@ -221,8 +278,11 @@ asio::awaitable<HttpResponse> HttpConnection::ask() {
 std::string HttpConnection::head_of(const HttpResponse& response) const {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
   head += std::string_view(http::obsolete_reason(static_cast<http::status>(response.status)));
-  head += "\r\nContent-Type: " + response.content_type +
-          "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\nCache-Control: no-store\r\n";
+  head += "\r\nCache-Control: no-store\r\n";
+  if (!response.content_type.empty()) {
+    head += "Content-Type: " + response.content_type +
+            "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+  }
   for (const auto& [name, value] : response.fields) head += name + ": " + value + "\r\n";
   head += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
   return head;
@@ -232,8 +292,7 @@ asio::awaitable<void> HttpConnection::write(const HttpResponse& response) {
   const Deadline deadline = deadline_after(shared_->limits.write_time);
   if (ends_ || shared_->stopped) keep_alive_ = false;
   std::string head = head_of(response);
-  const bool goes_alone = request_.method == "HEAD";
-  const ByteView body = goes_alone ? ByteView() : ByteView(response.body);
+  const ByteView body = wants_body_ ? ByteView(response.body) : ByteView();
   if (body.size() > small_body) {
     co_await send(as_bytes(head), deadline);
     co_await send(body, deadline);
@@ -245,7 +304,9 @@ asio::awaitable<void> HttpConnection::write(const HttpResponse& response) {
 
 asio::awaitable<void> HttpConnection::refuse(HttpResponse response) {
   keep_alive_ = false;
+  set_idle(true);  // who is refused makes way for others
   co_await write(response);
+  lingered_ = true;
   co_await linger();
 }
 
@@ -254,9 +315,14 @@ asio::awaitable<void> HttpConnection::linger() {
   if (tls_) tls_->goodbye();
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
   const Deadline deadline = deadline_after(linger_time);
-  std::array<std::byte, 4096> rest{};
-  for (std::size_t i = 0; i < linger_reads; ++i) {
-    if (co_await read_some(rest, deadline) == 0) co_return;
+  Bytes rest(linger_step);
+  for (std::size_t read = 0; read < linger_bytes;) {
+    // Past TLS: what still comes is of no interest.
+    const ssize_t count = ::recv(socket_.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT);
+    const TlsStream::Result result = outcome_of(count, Outcome::want_read);
+    if (result.outcome == Outcome::closed) co_return;
+    read += result.count;
+    if (result.outcome == Outcome::want_read) co_await wait(result.outcome, deadline);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
@@ -17,14 +18,26 @@
 /// Private to common/net: one peer of an HttpEndpoint.
 namespace fl::net {
 
-/// What bodies take together.
+/// What bodies may take together.
 class BodyBudget {
  public:
   explicit BodyBudget(std::size_t bytes) : left_(bytes) {}
 
-  /// Whether so much was left, and is taken now.
-  bool take(std::size_t bytes);
-  void give_back(std::size_t bytes) { left_ += bytes; }
+  /// What a body has taken of it, given back at the end.
+  class Share {
+   public:
+    explicit Share(BodyBudget& budget) : budget_(budget) {}
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    ~Share() { budget_.left_ += taken_; }
+
+    /// Whether as much more was left, and is taken now.
+    bool grow_to(std::size_t bytes);
+
+   private:
+    BodyBudget& budget_;
+    std::size_t taken_ = 0;
+  };
 
  private:
   std::atomic<std::size_t> left_;
@@ -65,12 +78,23 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   boost::asio::awaitable<void> serve();
   boost::asio::awaitable<void> handshake();
+  /// Whether another request may come.
   boost::asio::awaitable<bool> serve_one();
   /// False where the peer has gone, or was answered why there is no request.
   boost::asio::awaitable<bool> read_head();
-  boost::asio::awaitable<bool> read_body();
+  /// Takes over the head that the buffer begins with; why there is none, where the bytes are no head.
+  boost::system::error_code parse_head();
+  /// Why the request is not read any further.
+  std::optional<HttpResponse> refusal() const;
+  /// Answers a request without its body, and reads that away where it is small.
+  boost::asio::awaitable<bool> refuse_head(HttpResponse response);
+  boost::asio::awaitable<bool> read_body(BodyBudget::Share& share);
+  boost::asio::awaitable<bool> skip_body();
+  /// The first bytes of the buffer.
+  void forget(std::size_t bytes);
   boost::asio::awaitable<HttpResponse> ask();
   boost::asio::awaitable<void> write(const HttpResponse& response);
+  /// The last answer: says so, and waits for the peer to have read it.
   boost::asio::awaitable<void> refuse(HttpResponse response);
   boost::asio::awaitable<void> linger();
 
@@ -91,9 +115,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::size_t filled_ = 0;  // of the buffer
   HttpRequest request_;
   std::optional<std::uint64_t> content_length_;
-  bool chunked_ = false;
+  bool has_head_ = false;    // the buffer began with one
+  bool is_encoded_ = false;  // the body, in transfer: it has no length
+  bool wants_body_ = true;   // of the answer: it is no HEAD
   bool keep_alive_ = false;
-  bool answers_ = false;  // a request is complete, its answer not yet
+  bool answers_ = false;   // a request is complete, its answer not yet
+  bool lingered_ = false;  // goodbye was said
   bool ends_ = false;
   std::atomic<Deadline::rep> idle_since_;  // 0: it is not
 };

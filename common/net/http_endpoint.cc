@@ -39,7 +39,8 @@ struct HttpEndpoint::State : std::enable_shared_from_this<State> {
         shared(std::move(its_shared)) {}
 
   asio::awaitable<void> accept_loop();
-  void take(tcp::socket socket);
+  bool try_take(tcp::socket socket);
+  bool add(const ConnectionPtr& connection);
   void make_room();
   void remove(const ConnectionPtr& connection);
   void stop();
@@ -61,28 +62,34 @@ asio::awaitable<void> HttpEndpoint::State::accept_loop() {
     tcp::socket socket(asio::make_strand(executor));
     co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
     if (shared->stopped) co_return;
-    if (!error) {
-      take(std::move(socket));
-      continue;
-    }
+    if (!error && try_take(std::move(socket))) continue;
     retry.expires_after(accept_retry);
     co_await retry.async_wait(asio::redirect_error(asio::use_awaitable, error));
   }
 }
 
-void HttpEndpoint::State::take(tcp::socket socket) {
-  const auto where = socket.get_executor();
-  const auto connection = std::make_shared<HttpConnection>(std::move(socket), shared);
-  {
-    const std::scoped_lock lock(mutex);
-    if (shared->stopped) return;  // and stop() has ended those that are open
-    make_room();
-    if (open.size() >= shared->limits.connections) return;
-    open.push_back(connection);
+/// False where there is no memory for it: then it has gone.
+bool HttpEndpoint::State::try_take(tcp::socket socket) {
+  try {
+    const auto where = socket.get_executor();
+    const auto connection = std::make_shared<HttpConnection>(std::move(socket), shared);
+    if (!add(connection)) return true;
+    asio::co_spawn(
+        where, [connection] { return HttpConnection::run(connection); },
+        [self = shared_from_this(), connection](const std::exception_ptr&) { self->remove(connection); });
+    return true;
+  } catch (const std::exception&) {
+    return false;
   }
-  asio::co_spawn(
-      where, [connection] { return HttpConnection::run(connection); },
-      [self = shared_from_this(), connection](const std::exception_ptr&) { self->remove(connection); });
+}
+
+bool HttpEndpoint::State::add(const ConnectionPtr& connection) {
+  const std::scoped_lock lock(mutex);
+  if (shared->stopped) return false;  // and stop() has ended those that are open
+  make_room();
+  if (open.size() >= shared->limits.connections) return false;
+  open.push_back(connection);
+  return true;
 }
 
 /// Has who has been idle longest make way, where nothing is left.

@@ -41,8 +41,8 @@ class HttpEndpoint {
                std::shared_ptr<HttpHandler> handler, std::optional<TlsContext> tls, const HttpLimits& limits);
   HttpEndpoint(const HttpEndpoint&) = delete;
   HttpEndpoint& operator=(const HttpEndpoint&) = delete;
-  /// Accepts no more and ends what is idle; requests that are being answered are, and then their connections
-  /// end. Does not wait for that: the handler lives until then.
+  /// Accepts no more and ends connections; but requests that are whole are answered before. Does not wait for
+  /// that: the handler lives until then.
   ~HttpEndpoint();
 
   std::uint16_t port() const { return port_; }

@@ -27,7 +27,7 @@ struct HttpRequest {
 
 struct HttpResponse {
   unsigned status = 200;
-  std::string content_type;
+  std::string content_type;  ///< Empty: there is no body.
   HttpFields fields = {};  ///< Besides Content-Type, Content-Length, Cache-Control (no-store) and Connection.
   Bytes body = {};
 };
@@ -46,8 +46,9 @@ class HttpHandler {
   virtual std::optional<HttpResponse> refusal(const HttpRequest& head) = 0;
   /// Answers a request. Must neither block nor throw.
   virtual void answer(HttpRequest request, OnAnswer on_answer) = 0;
-  /// What a peer is told whose bytes are no request, too many, or more than fit now.
-  virtual HttpResponse fault(unsigned status, const std::string& sentence) = 0;
+  /// What a peer is told whose bytes are no request, too many, or more than fit now. `head` is what is known
+  /// of the request, or empty.
+  virtual HttpResponse fault(unsigned status, const std::string& sentence, const HttpRequest& head) = 0;
 };
 
 }  // namespace fl::net

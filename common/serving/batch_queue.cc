@@ -16,10 +16,11 @@ BatchQueue::Admission BatchQueue::add(Ticket ticket, const Size& size, Moment de
   const bool is_full = waiting_ + size.examples > settings_.most_examples ||
                        waiting_bytes_ + size.bytes > settings_.most_bytes;
   if (!queue_.empty() && is_full) return Admission::full;
-  const bool runs_at_once = queue_.empty() && running_ < settings_.executors;
+  const std::size_t ahead = running_ + batches_of(waiting_ + size.examples);
+  const bool runs_at_once =
+      ahead <= settings_.executors || (queue_.empty() && running_ < settings_.executors);
   if (!runs_at_once) {
-    const std::size_t batches = running_ + batches_of(waiting_ + size.examples);
-    const std::size_t turns = (batches + settings_.executors - 1) / settings_.executors;
+    const std::size_t turns = (ahead + settings_.executors - 1) / settings_.executors;
     const Duration expected = batch_time_.value_or(Duration()) * static_cast<Duration::rep>(turns);
     if (now + expected > deadline) return Admission::late;
   }
@@ -61,10 +62,26 @@ void BatchQueue::ended(std::size_t examples, std::optional<Duration> time) {
   batch_time_ = batch_time_ ? *batch_time_ + (one - *batch_time_) / weight : one;
 }
 
-void BatchQueue::drop(Ticket ticket) {
-  const auto found = std::find_if(queue_.begin(), queue_.end(),
-                                  [ticket](const Request& request) { return request.ticket == ticket; });
-  if (found != queue_.end()) remove(found);
+std::optional<BatchQueue::Moment> BatchQueue::first_deadline() const {
+  if (queue_.empty()) return std::nullopt;
+  return std::min_element(queue_.begin(), queue_.end(),
+                          [](const Request& a, const Request& b) { return a.deadline < b.deadline; })
+      ->deadline;
+}
+
+std::vector<BatchQueue::Ticket> BatchQueue::take_late(Moment now) {
+  std::vector<Ticket> late;
+  for (auto request = queue_.begin(); request != queue_.end();) {
+    if (now <= request->deadline) {
+      ++request;
+      continue;
+    }
+    late.push_back(request->ticket);
+    waiting_ -= request->size.examples;
+    waiting_bytes_ -= request->size.bytes;
+    request = queue_.erase(request);
+  }
+  return late;
 }
 
 std::size_t BatchQueue::batches_of(std::size_t examples) const {

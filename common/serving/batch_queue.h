@@ -22,7 +22,7 @@ class BatchQueue {
   using Ticket = std::uint64_t;
 
   struct Settings {
-    std::size_t most_examples = 1024;                  ///< That wait; a request beyond them is refused.
+    std::size_t most_examples = 8192;                  ///< That wait; a request beyond them is refused.
     std::size_t most_bytes = std::size_t{128} << 20U;  ///< The same of what they hold.
     std::size_t batch = 64;     ///< Examples run at once. A request of more runs alone.
     Duration delay{};           ///< How long a batch that is not full waits for more, deadlines permitting.
@@ -57,8 +57,10 @@ class BatchQueue {
   /// A batch of so many examples has ended, after so long: what is expected of those to come. Without a time
   /// where it failed, which tells nothing of them.
   void ended(std::size_t examples, std::optional<Duration> time);
-  /// Forgets a request whose caller is gone; nothing where it does not wait.
-  void drop(Ticket ticket);
+  /// The first deadline of those that wait; nothing where nothing does.
+  std::optional<Moment> first_deadline() const;
+  /// Those whose deadlines have passed; they wait no more.
+  std::vector<Ticket> take_late(Moment now);
 
   std::size_t waiting_examples() const { return waiting_; }
   bool empty() const { return queue_.empty(); }
@@ -81,7 +83,7 @@ class BatchQueue {
   std::size_t waiting_ = 0;  ///< Examples.
   std::size_t waiting_bytes_ = 0;
   std::size_t running_ = 0;             ///< Batches.
-  std::optional<Duration> batch_time_;  ///< Of a batch that is full: a moving mean.
+  std::optional<Duration> batch_time_;  ///< A moving mean.
 };
 
 }  // namespace fl::serving

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,36 +25,44 @@ namespace fl::serving {
 /// answered.
 class Batcher {
  public:
-  /// Answers a batch: one tensor per input, all with the same first dimension; outputs have it too. What it
-  /// throws all requests of the batch get. Called by one thread at a time.
+  /// Answers a batch: one tensor per input, all with the same first dimension; outputs have it too. Where it
+  /// throws, each request of the batch is run again by itself, and gets what is thrown then. Called by one
+  /// thread at a time.
   using Executor = std::function<std::vector<Tensor>(std::span<const TensorView> inputs)>;
-  /// The request's outputs, or why there are none: what the executor threw; timeout, its deadline passed
-  /// while it waited; unavailable, the batcher has gone.
+  /// The request's outputs, or why there are none: what the executor threw; invalid_data, the outputs are not
+  /// one for each example; resource_exhausted, they have more than most_output_bytes; timeout, its deadline
+  /// passed while it waited; unavailable, there is not memory enough, or the batcher has gone.
   using Answer = std::variant<std::vector<Tensor>, Error>;
   /// Called once, on one of the threads or the destructor's; must not block or throw.
   using OnAnswer = std::function<void(Answer answer)>;
 
-  /// A batch that was run.
+  /// A batch that was run: requests that had the same shape.
   struct Ran {
     std::size_t examples = 0;
     BatchQueue::Duration time{};
     std::span<const BatchQueue::Duration> waited;  ///< Of each of its requests, before.
   };
-  /// Told of each batch before it is answered; as OnAnswer.
-  using OnRan = std::function<void(const Ran& ran)>;
+  /// Who is told, on any thread, of each batch before it is answered, and of how many examples wait whenever
+  /// that has changed. Either may be empty; must not block or throw.
+  struct Observer {
+    std::function<void(const Ran& ran)> on_ran = {};
+    std::function<void(std::size_t examples)> on_waiting = {};
+  };
+
+  static constexpr std::size_t most_output_bytes = std::size_t{64} << 20U;
 
   /// `threads` are those that run. There are as many executors as `executors` has, whatever `settings` say.
-  /// `on_ran` may be empty.
   Batcher(boost::asio::any_io_executor threads, const BatchQueue::Settings& settings,
-          std::vector<Executor> executors, OnRan on_ran = {});
+          std::vector<Executor> executors, Observer observer);
+  Batcher(boost::asio::any_io_executor threads, const BatchQueue::Settings& settings,
+          std::vector<Executor> executors)
+      : Batcher(std::move(threads), settings, std::move(executors), Observer()) {}
   Batcher(const Batcher&) = delete;
   Batcher& operator=(const Batcher&) = delete;
   ~Batcher();
 
   /// Where it is not admitted `on_answer` is not called. `inputs` have the same first dimension, 1 at least.
   BatchQueue::Admission submit(std::vector<Tensor> inputs, BatchQueue::Moment deadline, OnAnswer on_answer);
-
-  std::size_t waiting_examples() const;
 
  private:
   struct State;

@@ -119,7 +119,8 @@ std::size_t elements_of(const JsonInput& input) {
   }
 }
 
-Tensor tensor_of(JsonInput& input, const TensorSpec& spec, RawTensors& raw, const RequestLimits& limits) {
+/// How many elements an input has whose description fits the model and itself.
+std::size_t checked_elements(const JsonInput& input, const TensorSpec& spec, const RequestLimits& limits) {
   if (!input.datatype) refuse("input " + in_quotes(input.name) + " has no 'datatype'");
   if (*input.datatype != spec.datatype) {
     refuse("input " + in_quotes(input.name) + " is " + std::string(name(*input.datatype)) +
@@ -133,23 +134,29 @@ Tensor tensor_of(JsonInput& input, const TensorSpec& spec, RawTensors& raw, cons
            (input.has_data ? " has both 'data' and 'binary_data_size'"
                            : " has neither 'data' nor 'binary_data_size'"));
   }
-  if (input.has_data) check_nesting(input, elements);
-  if (elements > limits.body_bytes / size_of(spec.datatype))
-    refuse("input " + in_quotes(input.name) + " of shape " + describe(*input.shape) +
-           " has more values than a request may have");
+  if (input.has_data) {
+    check_nesting(input, elements);
+  } else if (*input.binary_size % size_of(spec.datatype) != 0 ||
+             *input.binary_size / size_of(spec.datatype) != elements) {
+    refuse("input " + in_quotes(input.name) + " says it has " + std::to_string(*input.binary_size) +
+           " bytes, its shape " + describe(*input.shape) + " has " + std::to_string(elements) + " of " +
+           std::to_string(size_of(spec.datatype)) + " bytes each");
+  }
   check_batch(input, limits.batch);
+  if (input.overflows)
+    refuse_size("input " + in_quotes(input.name) + " has more values than a request may have");
+  return elements;
+}
+
+Tensor tensor_of(JsonInput& input, const TensorSpec& spec, RawTensors& raw, const RequestLimits& limits) {
+  const std::size_t elements = checked_elements(input, spec, limits);
   Tensor tensor{spec.datatype, std::move(*input.shape), {}};
   if (input.has_data) {
     tensor.data = std::move(input.data);
     if (tensor.data.size() != elements * size_of(spec.datatype))
       refuse("the values of input " + in_quotes(input.name) + " are not of its datatype");
   } else {
-    const std::size_t bytes = elements * size_of(spec.datatype);
-    if (*input.binary_size != bytes) {
-      refuse("input " + in_quotes(input.name) + " says it has " + std::to_string(*input.binary_size) +
-             " bytes, its shape takes " + std::to_string(bytes));
-    }
-    const ByteView taken = raw.take(bytes, input.name);
+    const ByteView taken = raw.take(*input.binary_size, input.name);
     tensor.data.assign(taken.begin(), taken.end());
   }
   require_finite(tensor, input.name);
@@ -239,7 +246,8 @@ InferRequest decode_request(ByteView body, std::optional<std::size_t> json_lengt
   request.inputs = inputs_of(json.inputs, contract, body.subspan(length), limits);
   request.id = std::move(json.id);
   constexpr std::uint64_t most_microseconds = std::uint64_t{3600} * 1'000'000;
-  if (json.timeout) request.timeout.emplace(std::min(*json.timeout, most_microseconds));
+  // For the protocol's best-known server 0 means no timeout, and its client sends that.
+  if (json.timeout.value_or(0) > 0) request.timeout.emplace(std::min(*json.timeout, most_microseconds));
   return request;
 }
 

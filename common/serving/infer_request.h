@@ -43,6 +43,7 @@ struct InferRequest {
 /// that does not fit it, or is not that of the data; values that the datatype has no room for; NaN and
 /// infinities; raw bytes that are not as many as announced; an output that is unknown or asked for twice.
 /// Error(resource_exhausted), for 413: beyond the limits.
+/// Error(failed_precondition), for 501: what is not done here, see read_json_request().
 InferRequest decode_request(ByteView body, std::optional<std::size_t> json_length,
                             const TaskContract& contract, const std::vector<std::string>& outputs,
                             const RequestLimits& limits = {});

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <utility>
 
 #include "common/model/scores.h"
+#include "common/serving/error_response.h"
 #include "common/serving/infer_response.h"
 #include "common/serving/metadata.h"
 
@@ -31,6 +33,8 @@ unsigned status_of(ErrorCode code) {
       return 404;
     case ErrorCode::resource_exhausted:
       return 413;
+    case ErrorCode::failed_precondition:
+      return 501;
     case ErrorCode::unavailable:
     case ErrorCode::timeout:
       return 503;
@@ -43,6 +47,7 @@ Outcome outcome_of(ErrorCode code) {
   switch (status_of(code)) {
     case 400:
     case 413:
+    case 501:
       return Outcome::refused;
     case 503:
       return code == ErrorCode::timeout ? Outcome::late : Outcome::failed;
@@ -51,8 +56,27 @@ Outcome outcome_of(ErrorCode code) {
   }
 }
 
-HttpResponse error_response(const Error& error) {
-  return json_response(status_of(error.code()), error_body(error.what()));
+HttpResponse response_of(const Error& error) {
+  return error_response(status_of(error.code()), error.what());
+}
+
+/// The error that is being handled.
+Error present_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::unavailable, "there is not memory enough; ask again"};
+  } catch (const std::exception& error) {
+    return {ErrorCode::internal, error.what()};
+  }
+}
+
+/// Of a request whose body has no length yet.
+bool announces_body(const HttpRequest& head) {
+  const auto length = head.field("Content-Length");
+  return head.field("Transfer-Encoding") || (length && *length != "0");
 }
 
 /// How much of the body is JSON, where the request says so.
@@ -90,7 +114,7 @@ ResponseOutput output_of(const ServedOutput& output, std::size_t place, const st
   }
   Shape shape = given.front().shape;
   const bool is_doubled = scores.values.size() != element_count(shape);
-  if (is_doubled) shape.back() = 2;
+  if (is_doubled) shape = {examples, 2};
   return {output.name, std::move(shape), scores.values};
 }
 
@@ -124,9 +148,10 @@ HttpResponse response_to(const Asked& asked, const Batcher::Answer& answer, cons
     HttpResponse response = response_to(asked, std::get<std::vector<Tensor>>(answer), route);
     metrics.ended(Outcome::answered, asked.watch.passed());
     return response;
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = present_error();
     metrics.ended(outcome_of(error.code()), asked.watch.passed());
-    return error_response(error);
+    return response_of(error);
   }
 }
 
@@ -141,42 +166,51 @@ InferenceService::InferenceService(const Repository& repository, ServingMetrics&
 
 std::optional<HttpResponse> InferenceService::refusal(const HttpRequest& head) {
   const RouteResult route = route_of(head.method, head.target);
-  std::optional<HttpResponse> refused = doorkeeper_->refusal(head, route);
-  if (refused) {
-    metrics_.turned_away(std::to_string(refused->status));
-  } else if (!route.route) {
-    refused = fault(route.none.status, route.none.sentence);
-    if (!route.none.allow.empty()) refused->fields.emplace_back("Allow", route.none.allow);
-  } else if (route.route->ask == Ask::metrics && !settings_.shows_metrics) {
-    refused = fault(404, "metrics are not shown here");
-  } else {
-    return std::nullopt;
+  if (std::optional<HttpResponse> refused = doorkeeper_->refusal(head, route)) {
+    if (refused->status >= 400) metrics_.turned_away(std::to_string(refused->status));
+    return with_fields(*std::move(refused), head);
   }
-  for (auto& field : doorkeeper_->fields(head)) refused->fields.push_back(std::move(field));
-  return refused;
+  if (!route.route) {
+    HttpResponse refused = fault(route.none.status, route.none.sentence, head);
+    if (!route.none.allow.empty()) refused.fields.emplace_back("Allow", route.none.allow);
+    return refused;
+  }
+  const Ask ask = route.route->ask;
+  if (ask == Ask::metrics && !settings_.shows_metrics) return fault(404, "metrics are not shown here", head);
+  if (ask != Ask::infer && announces_body(head)) return fault(400, "this request takes no body", head);
+  const auto encoding = head.field("Content-Encoding");
+  if (ask == Ask::infer && encoding && *encoding != "identity")
+    return fault(415, "send the body as it is, without Content-Encoding", head);
+  return std::nullopt;
 }
 
-HttpResponse InferenceService::fault(unsigned status, const std::string& sentence) {
+HttpResponse InferenceService::fault(unsigned status, const std::string& sentence, const HttpRequest& head) {
   metrics_.turned_away(std::to_string(status));
-  return json_response(status, error_body(sentence));
+  return with_fields(error_response(status, sentence), head);
+}
+
+HttpResponse InferenceService::with_fields(HttpResponse response, const HttpRequest& head) const {
+  for (auto& field : doorkeeper_->fields(head)) response.fields.push_back(std::move(field));
+  return response;
 }
 
 void InferenceService::answer(HttpRequest request, OnAnswer on_answer) {
-  const OnAnswer with_fields = [fields = doorkeeper_->fields(request),
-                                on_answer = std::move(on_answer)](HttpResponse response) {
+  const OnAnswer answered = [fields = doorkeeper_->fields(request),
+                             on_answer = std::move(on_answer)](HttpResponse response) {
     response.fields.insert(response.fields.end(), fields.begin(), fields.end());
     on_answer(std::move(response));
   };
-  const Route route = route_of(request.method, request.target).route.value();
   try {
+    const Route route = route_of(request.method, request.target).route.value();
     if (route.ask == Ask::infer) {
-      infer(request, route, with_fields);
+      infer(request, route, answered);
     } else {
-      with_fields(told(route));
+      answered(told(route));
     }
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = present_error();
     metrics_.turned_away(std::to_string(status_of(error.code())));
-    with_fields(error_response(error));
+    answered(response_of(error));
   }
 }
 
@@ -194,7 +228,7 @@ HttpResponse InferenceService::told(const Route& route) const {
       return json_response(200, model_metadata(*repository_.find(route.model, route.version)));
     case Ask::model_ready:
       try {
-        repository_.find(route.model, route.version);
+        (void)repository_.find(route.model, route.version);
       } catch (const Error& error) {
         if (error.code() != ErrorCode::unavailable) throw;
         return json_response(503, model_ready(route.model, false));
@@ -210,11 +244,11 @@ HttpResponse InferenceService::told(const Route& route) const {
 
 void InferenceService::infer(const HttpRequest& request, const Route& route,
                              const OnAnswer& on_answer) const {
-  Asked asked{repository_.find(route.model, route.version), {}, {}, {}};
+  Asked asked{repository_.find(route.model, route.version, Repository::Missing::open), {}, {}, {}};
   const std::shared_ptr<ServedVersion> version = asked.version;
   const auto refuse = [&](Outcome outcome, const Error& error) {
     version->metrics().ended(outcome, asked.watch.passed());
-    on_answer(error_response(error));
+    on_answer(response_of(error));
   };
   InferRequest decoded;
   try {
@@ -236,7 +270,7 @@ void InferenceService::infer(const HttpRequest& request, const Route& route,
   if (admission == BatchQueue::Admission::waits) return;
   const bool is_full = admission == BatchQueue::Admission::full;
   version->metrics().ended(is_full ? Outcome::busy : Outcome::late, begun.passed());
-  on_answer(error_response(
+  on_answer(response_of(
       {ErrorCode::unavailable, is_full ? "too many requests wait; ask again later"
                                        : "the answer would come too late: " + version->model().name +
                                              " has more to do than it could by then"}));

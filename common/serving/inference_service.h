@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +29,8 @@ class Doorkeeper {
 /// What it refuses it answers with {"error": "…"} and
 ///   400  a request that is malformed or does not fit its model    404  no such model, version or path
 ///   405  a wrong method                                           413  more than RequestLimits
-///   500  the model failed                                         503  not ready, busy, or late
+///   415  a body that is compressed                                500  the model failed
+///   501  what is not done here                                    503  not ready, busy, or late
 ///
 /// Refers to the repository and the metrics, which outlive it.
 class InferenceService final : public net::HttpHandler {
@@ -50,10 +50,12 @@ class InferenceService final : public net::HttpHandler {
 
   std::optional<net::HttpResponse> refusal(const net::HttpRequest& head) override;
   void answer(net::HttpRequest request, OnAnswer on_answer) override;
-  net::HttpResponse fault(unsigned status, const std::string& sentence) override;
+  net::HttpResponse fault(unsigned status, const std::string& sentence,
+                          const net::HttpRequest& head) override;
 
  private:
   net::HttpResponse told(const Route& route) const;
+  net::HttpResponse with_fields(net::HttpResponse response, const net::HttpRequest& head) const;
   void infer(const net::HttpRequest& request, const Route& route, const OnAnswer& on_answer) const;
 
   const Repository& repository_;

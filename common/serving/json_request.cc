@@ -136,6 +136,7 @@ class RequestHandler {
   bool on_key(std::string_view part, std::size_t, boost::json::error_code&) {
     keys_.back() = text_.append(part);
     text_.clear();
+    if (place() == Place::parameters) refuse_unsupported();
     return true;
   }
   bool on_string_part(std::string_view part, std::size_t, boost::json::error_code&) {
@@ -161,7 +162,8 @@ class RequestHandler {
     return true;
   }
   bool on_null(boost::json::error_code&) {
-    if (expects_something()) refuse(where() + " is null");
+    const bool is_optional = place() == Place::request && key() != "inputs";
+    if (expects_something() && !is_optional) refuse(where() + " is null");
     return true;
   }
 
@@ -213,6 +215,15 @@ class RequestHandler {
         return places_.empty();
       default:
         return true;
+    }
+  }
+
+  /// What clients of other servers may ask for, and must not believe to have got.
+  void refuse_unsupported() const {
+    for (const char* const name : {"classification", "shared_memory_region", "sequence_id"}) {
+      if (key() == name)
+        throw Error(ErrorCode::failed_precondition,
+                    "the parameter " + in_quotes(key()) + " is not supported");
     }
   }
 
@@ -348,18 +359,19 @@ class RequestHandler {
     JsonInput& now = input();
     count_value(now);
     if (needs_datatypes) return;
-    take_room();
+    if (!take_room()) return;
     if (!append_number(now.data, *data_type_, text)) {
       refuse(where() + " has " + std::string(text.substr(0, 40)) + ", which is no " +
              std::string(fl::name(*data_type_)));
     }
   }
 
-  void take_room() {
+  bool take_room() {
     const std::size_t bytes = size_of(*data_type_);
-    if (bytes > data_left_)
-      throw Error(ErrorCode::resource_exhausted, where() + " has more values than a request may have");
+    if (bytes > data_left_) input().overflows = true;
+    if (input().overflows) return false;
     data_left_ -= bytes;
+    return true;
   }
 
   void add_text(std::string_view part) {
@@ -381,7 +393,7 @@ class RequestHandler {
       if (needs_datatypes) return;
       if (*data_type_ != Datatype::boolean)
         refuse(where() + " has true or false, which is no " + std::string(fl::name(*data_type_)));
-      take_room();
+      if (!take_room()) return;
       append_as(now.data, static_cast<std::uint8_t>(value ? 1 : 0));
       return;
     }

@@ -21,6 +21,7 @@ struct JsonInput {
   Bytes data;               ///< Of the values that stand in the JSON.
   Shape nested;             ///< The sizes of the arrays they stand in, from the outermost on.
   std::uint64_t count = 0;  ///< Of the values.
+  bool overflows = false;   ///< There are more than could be kept; they were counted.
 };
 
 struct JsonOutput {
@@ -37,9 +38,10 @@ struct JsonRequest {
 };
 
 /// Reads `text` without a copy of it; numbers go to tensors as they come, those of floats to the nearest
-/// one. Keys that the protocol does not have are passed over, up to 1,024 bytes each. Throws
-/// Error(invalid_argument) naming the place; resource_exhausted where the values of all inputs take more than
-/// `most_data` bytes.
+/// one. Keys that the protocol does not have are passed over, up to 1,024 bytes each. No more of
+/// the values of all inputs is kept than `most_data` bytes. Throws Error(invalid_argument) naming the place;
+/// failed_precondition for what the protocol's extensions have and this program does not do: classification,
+/// shared memory, sequences.
 JsonRequest read_json_request(std::string_view text, std::size_t most_data);
 
 }  // namespace fl::serving

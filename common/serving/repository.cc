@@ -15,17 +15,30 @@ void Repository::announce(const std::string& model, const std::string& reason) {
 void Repository::serve(const std::shared_ptr<ServedVersion>& version) {
   std::shared_ptr<ServedVersion> old = version;  // goes without the lock
   const std::scoped_lock lock(mutex_);
-  entries_[version->model().name].serving.swap(old);
+  Entry& entry = entries_[version->model().name];
+  entry.serving.swap(old);
+  if (old && on_wanted_) old = entry.keep_beside(std::move(old));
 }
 
 void Repository::serve_also(const std::shared_ptr<ServedVersion>& version) {
   std::shared_ptr<ServedVersion> old;  // goes without the lock
   const std::scoped_lock lock(mutex_);
-  auto& others = entries_[version->model().name].others;
-  others.push_back(version);
-  if (others.size() <= most_others) return;
-  old = std::move(others.front());
+  old = entries_[version->model().name].keep_beside(version);
+}
+
+/// Returns the one that makes way.
+std::shared_ptr<ServedVersion> Repository::Entry::keep_beside(std::shared_ptr<ServedVersion> version) {
+  others.push_back(std::move(version));
+  if (others.size() <= most_others) return nullptr;
+  std::shared_ptr<ServedVersion> first = std::move(others.front());
   others.pop_front();
+  return first;
+}
+
+void Repository::clear() {
+  std::map<std::string, Entry> old;  // goes without the lock
+  const std::scoped_lock lock(mutex_);
+  old.swap(entries_);
 }
 
 void Repository::refuse(const std::string& model, std::uint64_t number, const std::string& reason) {
@@ -40,12 +53,12 @@ void Repository::on_wanted(std::function<void(const std::string& model, std::uin
   on_wanted_ = std::move(open);
 }
 
-std::shared_ptr<ServedVersion> Repository::find(const std::string& model,
-                                                std::optional<std::uint64_t> number) const {
+std::shared_ptr<ServedVersion> Repository::find(const std::string& model, std::optional<std::uint64_t> number,
+                                                Missing missing) const {
   std::function<void(const std::string&, std::uint64_t)> open;
   try {
     const std::scoped_lock lock(mutex_);
-    open = on_wanted_;
+    if (missing == Missing::open) open = on_wanted_;
     const auto found = entries_.find(model);
     if (found == entries_.end()) {
       std::string names;
@@ -80,6 +93,17 @@ std::shared_ptr<ServedVersion> Repository::find_other(const Entry& entry, std::u
     throw Error(ErrorCode::unavailable, what + " is being opened; ask again in a moment");
   throw Error(ErrorCode::not_found,
               what + " does not answer here; version " + std::to_string(serving.version) + " does");
+}
+
+bool Repository::answers(const std::string& model, std::uint64_t number) const {
+  const auto is_it = [number](const std::shared_ptr<ServedVersion>& version) {
+    return version && version->model().version == number;
+  };
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(model);
+  if (found == entries_.end()) return false;
+  const Entry& entry = found->second;
+  return is_it(entry.serving) || std::any_of(entry.others.begin(), entry.others.end(), is_it);
 }
 
 std::vector<std::string> Repository::models() const {

@@ -19,9 +19,15 @@ namespace fl::serving {
 /// The models of one door, and which version of each answers. Any thread.
 class Repository {
  public:
+  /// What find() does about a version that could be opened: says so alone, or asks for it too.
+  enum class Missing : std::uint8_t { tell, open };
+  static constexpr std::size_t most_others = 2;
+  static constexpr std::size_t most_refused = 64;
+
   /// A model that there is, though no version of it answers yet: for the reason given.
   void announce(const std::string& model, const std::string& reason);
-  /// From now on this version answers; requests that have begun end on the one they began with (I7).
+  /// From now on this version answers; requests that have begun end on the one they began with (I7). Where
+  /// others may be asked for, the one before it is one of them.
   void serve(const std::shared_ptr<ServedVersion>& version);
 
   /// Lets another version answer too, to those who ask for it by its number; the one that was added first of
@@ -34,12 +40,15 @@ class Repository {
   /// refused.
   void on_wanted(std::function<void(const std::string& model, std::uint64_t number)> open);
 
-  static constexpr std::size_t most_others = 4;
-  static constexpr std::size_t most_refused = 64;
+  /// Forgets all models.
+  void clear();
 
   /// The version that answers, or the one of that number. Throws Error: not_found, naming what there is;
   /// unavailable where it does not answer yet, with the reason.
-  std::shared_ptr<ServedVersion> find(const std::string& model, std::optional<std::uint64_t> number) const;
+  std::shared_ptr<ServedVersion> find(const std::string& model, std::optional<std::uint64_t> number,
+                                      Missing missing = Missing::tell) const;
+  /// Whether that very version answers.
+  bool answers(const std::string& model, std::uint64_t number) const;
   /// The models' names.
   std::vector<std::string> models() const;
   /// Whether every model answers, and there is one.
@@ -51,6 +60,8 @@ class Repository {
     std::string reason;
     std::deque<std::shared_ptr<ServedVersion>> others;          // the one that was added first at the front
     std::deque<std::pair<std::uint64_t, std::string>> refused;  // the same
+
+    std::shared_ptr<ServedVersion> keep_beside(std::shared_ptr<ServedVersion> version);
   };
 
   /// Throws Error(unavailable) where it may come, not_found where it will not.

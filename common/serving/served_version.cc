@@ -13,7 +13,9 @@ std::optional<Shape> scores_shape(const TaskContract& contract) {
   const bool has_scores = contract.loss == Loss::cross_entropy || contract.loss == Loss::bce_with_logits;
   if (classes == 0 || !has_scores || contract.outputs.empty()) return std::nullopt;
   Shape shape = contract.outputs.front().shape;
-  if (contract.loss == Loss::bce_with_logits && shape == Shape{-1, 1} && classes == 2) shape.back() = 2;
+  const bool is_one =
+      std::all_of(shape.begin() + 1, shape.end(), [](std::int64_t size) { return size == 1; });
+  if (contract.loss == Loss::bce_with_logits && is_one && classes == 2) shape = {-1, 2};
   return shape;
 }
 
@@ -40,11 +42,26 @@ std::vector<std::string> names_of(const std::vector<ServedOutput>& outputs) {
   return names;
 }
 
-std::vector<Batcher::Executor> executors_of(std::vector<std::unique_ptr<Model>> opened) {
+/// What the engine has no memory for is not the request's fault.
+std::vector<Tensor> predict(Model& model, std::span<const TensorView> inputs, std::size_t outputs) {
+  try {
+    std::vector<Tensor> given = model.predict(inputs);
+    if (given.size() == outputs) return given;
+    throw Error(ErrorCode::invalid_data, "the model gave " + std::to_string(given.size()) +
+                                             " outputs, its contract has " + std::to_string(outputs));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::resource_exhausted) throw;
+    throw Error(ErrorCode::unavailable, error.what());
+  }
+}
+
+std::vector<Batcher::Executor> executors_of(std::vector<std::unique_ptr<Model>> opened, std::size_t outputs) {
   std::vector<Batcher::Executor> executors;
   for (std::unique_ptr<Model>& each : opened) {
-    executors.emplace_back([model = std::shared_ptr<Model>(std::move(each))](
-                               std::span<const TensorView> inputs) { return model->predict(inputs); });
+    executors.emplace_back(
+        [model = std::shared_ptr<Model>(std::move(each)), outputs](std::span<const TensorView> inputs) {
+          return predict(*model, inputs, outputs);
+        });
   }
   return executors;
 }
@@ -53,15 +70,16 @@ std::vector<Batcher::Executor> executors_of(std::vector<std::unique_ptr<Model>> 
 
 ServedVersion::ServedVersion(ModelIdentity model, std::vector<std::unique_ptr<Model>> opened,
                              boost::asio::any_io_executor threads, const BatchQueue::Settings& settings,
-                             std::unique_ptr<VersionMetrics> metrics)
+                             std::shared_ptr<VersionMetrics> metrics)
     : model_(std::move(model)),
       outputs_(outputs_of(model_.contract)),
       output_names_(names_of(outputs_)),
       metrics_(std::move(metrics)),
-      batcher_(std::move(threads), settings, executors_of(std::move(opened)),
-               [metrics = metrics_](const Batcher::Ran& ran) {
-                 for (const BatchQueue::Duration wait : ran.waited) metrics->waited(wait);
-                 metrics->ran(ran.examples, ran.time);
-               }) {}
+      batcher_(std::move(threads), settings, executors_of(std::move(opened), model_.contract.outputs.size()),
+               {[metrics = metrics_](const Batcher::Ran& ran) {
+                  for (const BatchQueue::Duration wait : ran.waited) metrics->waited(wait);
+                  metrics->ran(ran.examples, ran.time);
+                },
+                [metrics = metrics_](std::size_t examples) { metrics->set_waiting(examples); }}) {}
 
 }  // namespace fl::serving

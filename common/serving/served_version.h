@@ -41,7 +41,7 @@ class ServedVersion {
  public:
   ServedVersion(ModelIdentity model, std::vector<std::unique_ptr<Model>> opened,
                 boost::asio::any_io_executor threads, const BatchQueue::Settings& settings,
-                std::unique_ptr<VersionMetrics> metrics);
+                std::shared_ptr<VersionMetrics> metrics);
 
   const ModelIdentity& model() const { return model_; }
   /// The contract's and behind them, of a task with labels, "scores" and "label", where the contract has no

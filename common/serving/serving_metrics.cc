@@ -2,6 +2,7 @@
 
 #include <array>
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
@@ -11,13 +12,14 @@ namespace fl::serving {
 namespace {
 
 using Counter = prometheus::Family<prometheus::Counter>;
+using Gauge = prometheus::Family<prometheus::Gauge>;
 using Histogram = prometheus::Family<prometheus::Histogram>;
 
 constexpr std::array<const char*, 5> outcomes{"answered", "refused", "busy", "late", "failed"};
 
-const prometheus::Histogram::BucketBoundaries time_buckets{0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032,
-                                                           0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048,
-                                                           0.4096, 0.8192, 1.6384, 3.2768, 6.5536};
+const prometheus::Histogram::BucketBoundaries time_buckets{
+    0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128,  0.0256, 0.0512,
+    0.1024, 0.2048, 0.4096, 0.8192, 1.6384, 3.2768, 6.5536, 13.1072, 26.2144};
 const prometheus::Histogram::BucketBoundaries batch_buckets{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
 }  // namespace
@@ -36,6 +38,10 @@ struct ServingFamilies {
   Counter& turned_away =
       counter("fl_inference_turned_away_total", "Requests refused before they came to a model, by reason.");
   Histogram& times = histogram("fl_inference_seconds", "From a request to its answer, both as bytes.");
+  Gauge& waiting = prometheus::BuildGauge()
+                       .Name("fl_inference_queue_examples")
+                       .Help("Examples that wait for an executor.")
+                       .Register(registry);
   Histogram& waits = histogram("fl_inference_queue_seconds", "What requests waited for an executor.");
   Histogram& runs = histogram("fl_inference_compute_seconds", "What the model took for a batch.");
   Histogram& batches = histogram("fl_inference_batch_examples", "Examples in a batch.");
@@ -61,6 +67,7 @@ class Child {
 };
 
 using Count = Child<prometheus::Counter>;
+using Level = Child<prometheus::Gauge>;
 using Spread = Child<prometheus::Histogram>;
 
 }  // namespace
@@ -70,7 +77,8 @@ struct VersionMetrics::Figures {
       : times(families.times, labels, time_buckets),
         waits(families.waits, labels, time_buckets),
         runs(families.runs, labels, time_buckets),
-        batches(families.batches, labels, batch_buckets) {
+        batches(families.batches, labels, batch_buckets),
+        waiting(families.waiting, labels) {
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       prometheus::Labels with_outcome = labels;
       with_outcome["outcome"] = outcomes.at(i);
@@ -82,6 +90,7 @@ struct VersionMetrics::Figures {
   Spread waits;
   Spread runs;
   Spread batches;
+  Level waiting;
   std::array<std::unique_ptr<Count>, outcomes.size()> requests;
 };
 
@@ -92,7 +101,11 @@ VersionMetrics::~VersionMetrics() = default;
 
 void VersionMetrics::ended(Outcome outcome, Seconds from_request_to_answer) {
   (**figures_->requests.at(static_cast<std::size_t>(outcome))).Increment();
-  (*figures_->times).Observe(from_request_to_answer.count());
+  if (outcome == Outcome::answered) (*figures_->times).Observe(from_request_to_answer.count());
+}
+
+void VersionMetrics::set_waiting(std::size_t examples) {
+  (*figures_->waiting).Set(static_cast<double>(examples));
 }
 
 void VersionMetrics::waited(Seconds time) {
@@ -107,8 +120,20 @@ void VersionMetrics::ran(std::size_t examples, Seconds time) {
 ServingMetrics::ServingMetrics() : families_(std::make_unique<ServingFamilies>()) {}
 ServingMetrics::~ServingMetrics() = default;
 
-std::unique_ptr<VersionMetrics> ServingMetrics::version(const std::string& model, std::uint64_t number) {
-  return std::make_unique<VersionMetrics>(*families_, model, number);
+// Figures of the same labels are one and the same thing, which goes with the last who uses it.
+std::shared_ptr<VersionMetrics> ServingMetrics::version(const std::string& model, std::uint64_t number) {
+  const Key key(model, number);
+  const std::scoped_lock lock(mutex_);
+  Shared& shared = versions_[key];
+  if (!shared.metrics) shared.metrics = std::make_unique<VersionMetrics>(*families_, model, number);
+  ++shared.users;
+  return {shared.metrics.get(), [this, key](VersionMetrics*) { let_go(key); }};
+}
+
+void ServingMetrics::let_go(const Key& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = versions_.find(key);
+  if (--found->second.users == 0) versions_.erase(found);
 }
 
 void ServingMetrics::turned_away(const std::string& reason) {

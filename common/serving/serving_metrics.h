@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "common/base/clock.h"
 
@@ -29,7 +32,9 @@ class VersionMetrics {
   VersionMetrics& operator=(const VersionMetrics&) = delete;
   ~VersionMetrics();
 
+  /// The time counts where it was answered.
   void ended(Outcome outcome, Seconds from_request_to_answer);
+  void set_waiting(std::size_t examples);
   void waited(Seconds time);
   void ran(std::size_t examples, Seconds time);
 
@@ -47,8 +52,8 @@ class ServingMetrics {
   ServingMetrics& operator=(const ServingMetrics&) = delete;
   ~ServingMetrics();
 
-  /// One at a time of each model and version; outlived by this.
-  std::unique_ptr<VersionMetrics> version(const std::string& model, std::uint64_t number);
+  /// The same for all who ask for the same model and version at a time. Outlived by this.
+  std::shared_ptr<VersionMetrics> version(const std::string& model, std::uint64_t number);
   /// A request was refused before it came to a model, for one of a fixed set of reasons.
   void turned_away(const std::string& reason);
 
@@ -56,7 +61,17 @@ class ServingMetrics {
   std::string text() const;
 
  private:
+  struct Shared {
+    std::unique_ptr<VersionMetrics> metrics;
+    std::size_t users = 0;
+  };
+  using Key = std::pair<std::string, std::uint64_t>;
+
+  void let_go(const Key& key);
+
   std::unique_ptr<ServingFamilies> families_;
+  std::mutex mutex_;  // guards what follows
+  std::map<Key, Shared> versions_;
 };
 
 }  // namespace fl::serving

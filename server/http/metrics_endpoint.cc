@@ -33,7 +33,7 @@ class MetricsHandler final : public net::HttpHandler {
 
   void answer(HttpRequest /*request*/, OnAnswer on_answer) override { on_answer(response_of(200, text_())); }
 
-  HttpResponse fault(unsigned status, const std::string& sentence) override {
+  HttpResponse fault(unsigned status, const std::string& sentence, const HttpRequest& /*head*/) override {
     return response_of(status, sentence + "\n");
   }
 

@@ -11,8 +11,6 @@ namespace {
 
 using program::Arguments;
 
-constexpr std::int64_t most_per_minute = 10'000'000;
-
 /// Where the server answers to keys, and what to do where it does not.
 std::string where(const ServerHome& home) {
   const auto& inference = home.config().inference;
@@ -27,7 +25,7 @@ int add(const Arguments& arguments) {
   const ServerHome home = ServerHome::open(arguments.path("DIR"));
   boost::json::object request{{"command", "key-add"},
                               {"name", arguments.text("NAME")},
-                              {"per_minute", arguments.integer("per-minute", 1, most_per_minute)}};
+                              {"per_minute", arguments.integer("per-minute", 1)}};
   if (arguments.has("task")) {
     std::string tasks;
     for (const std::string& task : arguments.texts("task")) tasks += (tasks.empty() ? "" : ",") + task;
@@ -80,7 +78,7 @@ program::Command key_add_command() {
               .argument("DIR", "the server's home")
               .argument("NAME", "what to call it: a-z, 0-9, '_' and '-'")
               .values("task", "TASK", "whose model it is for; without, those of all tasks")
-              .value("per-minute", "N", "requests for predictions that it is good for", "6000")
+              .value("per-minute", "N", "requests for predictions in a minute, at most", "6000")
               .json(),
           add};
 }

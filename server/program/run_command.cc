@@ -13,11 +13,11 @@
 #include "server/admin/administration.h"
 #include "server/fleet/fleet.h"
 #include "server/http/metrics_endpoint.h"
-#include "server/inference/inference_door.h"
 #include "server/metrics/metrics.h"
 #include "server/program/commands.h"
 #include "server/program/endpoint_options.h"
 #include "server/program/memory_return.h"
+#include "server/serving/server_endpoint.h"
 
 namespace fl::server {
 namespace {
@@ -67,8 +67,8 @@ class RunningServer {
     if (home_.config().metrics) show_metrics(*home_.config().metrics);
     if (home_.config().inference) {
       inference_.emplace(home_,
-                         InferenceDoor::Settings{.listen = *home_.config().inference,
-                                                 .executors = home_.config().inference_executors},
+                         ServerEndpoint::Settings{.listen = *home_.config().inference,
+                                                  .executors = home_.config().inference_executors},
                          log_);
     }
     blobs_.remove_drafts();
@@ -137,7 +137,7 @@ class RunningServer {
   Administration administration_;
   std::unique_ptr<AdminSocket> admin_;
   std::optional<MetricsEndpoint> metrics_endpoint_;
-  std::optional<InferenceDoor> inference_;
+  std::optional<ServerEndpoint> inference_;
 };
 
 int run(const Arguments& arguments) {

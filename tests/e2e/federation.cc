@@ -78,7 +78,7 @@ Federation::Federation(const Settings& settings)
 
 void Federation::make_server() const {
   output_of("fl-server", {"init", server_home().string(), "--listen", "127.0.0.1:" + std::to_string(port_),
-                          "--host", "127.0.0.1", "--metrics", "127.0.0.1:0"});
+                          "--host", "127.0.0.1", "--metrics", "127.0.0.1:0", "--inference", "127.0.0.1:0"});
   const std::string task = settings_.model + (settings_.data.empty() ? motion_data : settings_.data) +
                            "[round]\ngoal = " + std::to_string(settings_.goal) +
                            "\nminimum = " + std::to_string(settings_.minimum) +

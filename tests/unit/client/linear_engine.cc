@@ -35,6 +35,7 @@ class LinearModel final : public Model {
   }
 
   std::vector<Tensor> predict(std::span<const TensorView> inputs) override {
+    if (engine_.on_predict) engine_.on_predict();
     if (inputs.size() != 1 || inputs.front().datatype != Datatype::fp32 || inputs.front().shape.size() != 2 ||
         inputs.front().shape[1] != size_.inputs) {
       throw Error(ErrorCode::invalid_argument, "the input does not fit");

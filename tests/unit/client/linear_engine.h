@@ -20,6 +20,8 @@ class LinearEngine final : public Engine {
   /// Called before training, and before opening an archive; may throw.
   std::function<void(const TrainingPlan&)> on_train;
   std::function<void()> on_open;
+  /// Called before each prediction, on its thread.
+  std::function<void()> on_predict;
 
   std::string describe() const override { return "linear"; }
   std::unique_ptr<Model> open(ByteView archive, const TaskContract& contract) override;

@@ -121,6 +121,33 @@ TEST_CASE("after one slow batch requests are taken again as soon as an executor 
   CHECK(queue.add(4, {1, 0}, start + 1s, start) == Admission::waits);
 }
 
+TEST_CASE("what executors that are free run at once is never refused as late") {
+  BatchQueue::Settings two = settings(4);
+  two.executors = 2;
+  BatchQueue queue(two);
+  queue.add(1, {1, 0}, never, start);
+  queue.take(start);
+  queue.ended(1, 3s);
+  CHECK(queue.add(2, {2, 0}, start + 1s, start) == Admission::waits);
+  CHECK(queue.add(3, {2, 0}, start + 1s, start) == Admission::waits);
+  CHECK(queue.add(4, {4, 0}, start + 1s, start) == Admission::waits);
+  CHECK(queue.add(5, {1, 0}, start + 1s, start) == Admission::late);
+}
+
+TEST_CASE("those whose deadlines have passed are found wherever they wait") {
+  BatchQueue queue(settings(4));
+  CHECK_FALSE(queue.first_deadline());
+  queue.add(1, {1, 10}, start + 3s, start);
+  queue.add(2, {2, 10}, start + 1s, start);
+  queue.add(3, {3, 10}, start + 2s, start);
+  CHECK(queue.first_deadline() == start + 1s);
+  CHECK(queue.take_late(start + 1s).empty());
+  CHECK(queue.take_late(start + 2s + 1ns) == Tickets{2, 3});
+  CHECK(queue.waiting_examples() == 1);
+  CHECK(queue.first_deadline() == start + 3s);
+  CHECK(queue.take(start).run == Tickets{1});
+}
+
 TEST_CASE("a large request counts as the batches that it is and one that failed not at all") {
   BatchQueue queue(settings(4));
   queue.add(1, {40, 0}, never, start);
@@ -155,16 +182,6 @@ TEST_CASE("settings that run nothing are refused (I9)") {
   none = settings(1);
   none.executors = 0;
   CHECK_THROWS_AS(BatchQueue{none}, Error);
-}
-
-TEST_CASE("a request whose caller is gone is forgotten") {
-  BatchQueue queue(settings(8));
-  queue.add(1, {2, 0}, never, start);
-  queue.add(2, {3, 0}, never, start);
-  queue.drop(1);
-  queue.drop(7);
-  CHECK(queue.waiting_examples() == 3);
-  CHECK(queue.take(start).run == Tickets{2});
 }
 
 TEST_CASE("whatever comes each request runs once or is late once and examples are counted right") {

@@ -95,18 +95,20 @@ struct Threads {
   explicit Threads(std::size_t count = 2) : pool(count) {}
   ~Threads() { pool.join(); }
 
-  Batcher::OnRan count() {
-    return [this](const Batcher::Ran& ran) {
-      ++batches;
-      requests += ran.waited.size();
-      examples += ran.examples;
-    };
+  Batcher::Observer count() {
+    return {[this](const Batcher::Ran& ran) {
+              ++batches;
+              requests += ran.waited.size();
+              examples += ran.examples;
+            },
+            [this](std::size_t now) { waiting = now; }};
   }
 
   boost::asio::thread_pool pool;
   std::atomic<std::size_t> batches = 0;
   std::atomic<std::size_t> requests = 0;
   std::atomic<std::size_t> examples = 0;
+  std::atomic<std::size_t> waiting = 0;
 };
 
 }  // namespace
@@ -143,6 +145,8 @@ TEST_CASE("requests of different shapes are not joined") {
   CHECK(values_of(wide_too) == std::vector<float>{10, 12, 14, 16});
   CHECK(values_of(first) == std::vector<float>{2});
   CHECK(gate.entered.load() == 3);
+  CHECK(threads.batches == 3);
+  CHECK(threads.waiting == 0);
 }
 
 TEST_CASE("what the model throws each request of its batch gets and the next batch is answered") {
@@ -159,6 +163,41 @@ TEST_CASE("what the model throws each request of its batch gets and the next bat
   CHECK(values_of(answered) == std::vector<float>{2});
 }
 
+TEST_CASE("a request that fails by itself fails for nobody else in its batch") {
+  Gate gate;
+  Threads threads;
+  const auto superstitious = [waits = gate.executor()](std::span<const TensorView> inputs) {
+    std::vector<Tensor> outputs = waits(inputs);
+    for (const float value : outputs.front().floats()) {
+      if (value == 26) throw Error(ErrorCode::invalid_data, "13 is no number");
+    }
+    return outputs;
+  };
+  Batcher batcher(threads.pool.get_executor(), settings(), {superstitious}, threads.count());
+  Asked first = ask(batcher, request({1}));
+  gate.await_entered(1);
+  Asked good = ask(batcher, request({2}));
+  Asked bad = ask(batcher, request({13}));
+  Asked good_too = ask(batcher, request({3}));
+  gate.release();
+  CHECK(values_of(first) == std::vector<float>{2});
+  CHECK(values_of(good) == std::vector<float>{4});
+  CHECK(code_of(bad) == ErrorCode::invalid_data);
+  CHECK(values_of(good_too) == std::vector<float>{6});
+}
+
+TEST_CASE("an answer larger than may be given is refused") {
+  Threads threads;
+  Batcher batcher(threads.pool.get_executor(), settings(), {[](std::span<const TensorView>) {
+                    std::vector<Tensor> outputs;
+                    const std::int64_t columns = Batcher::most_output_bytes / sizeof(float) + 1;
+                    outputs.push_back({Datatype::fp32, {1, columns}, Bytes(columns * sizeof(float))});
+                    return outputs;
+                  }});
+  Asked asked = ask(batcher, request({1}));
+  CHECK(code_of(asked) == ErrorCode::resource_exhausted);
+}
+
 TEST_CASE("an output without the batch's examples answers nobody") {
   Threads threads;
   Batcher batcher(threads.pool.get_executor(), settings(),
@@ -167,19 +206,20 @@ TEST_CASE("an output without the batch's examples answers nobody") {
   CHECK(code_of(asked) == ErrorCode::invalid_data);
 }
 
-TEST_CASE("a request that waits past its deadline is told so instead of being run late") {
+TEST_CASE("a request that waits past its deadline is told so at once although its executor is busy") {
   Gate gate;
   Threads threads;
   Batcher batcher(threads.pool.get_executor(), settings(1), {gate.executor()}, threads.count());
   Asked first = ask(batcher, request({1}));
   gate.await_entered(1);
-  const auto deadline = BatchQueue::Clock::now() + 5ms;
-  Asked late = ask(batcher, request({2}), deadline);
-  while (BatchQueue::Clock::now() <= deadline) std::this_thread::yield();
-  gate.release();
+  Asked patient = ask(batcher, request({3}));
+  Asked late = ask(batcher, request({2}), BatchQueue::Clock::now() + 5ms);
   CHECK(code_of(late) == ErrorCode::timeout);
+  CHECK(threads.waiting == 1);
+  gate.release();
+  CHECK(values_of(patient) == std::vector<float>{6});
   CHECK(values_of(first) == std::vector<float>{2});
-  CHECK(threads.requests == 1);
+  CHECK(threads.requests == 2);
 }
 
 TEST_CASE("a batcher that goes tells what waits at once and ends what runs") {

@@ -68,6 +68,12 @@ std::string raw(const std::vector<float>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
+std::string many_zeros(int count) {
+  std::string zeros = "0";
+  for (int i = 1; i < count; ++i) zeros += ",0";
+  return zeros;
+}
+
 /// A request with one raw input, and its fields.
 HttpAnswer infer_raw(const DoorUnderTest& door, const std::string& header, const std::string& bytes) {
   return infer(door, header + bytes,
@@ -103,9 +109,11 @@ void check_metadata(const DoorUnderTest& door) {
     const json::value ready = body_of(ask(door, "GET", at + "/ready"));
     CHECK(ready == json::value(json::object{{"name", "har"}, {"ready", true}}));
   }
-  const HttpAnswer head = ask(door, "HEAD", "/v2/health/live");
+  HttpClient client(door.port, door.tls);
+  const HttpAnswer head = client.ask("HEAD", "/v2/health/live");
   CHECK(head.status == 200);
   CHECK(head.fields.at("content-length") == "13");
+  CHECK(client.ask("GET", "/v2/health/live").body == R"({"live":true})");  // and nothing came between
 }
 
 void check_json_inference(const DoorUnderTest& door) {
@@ -138,6 +146,10 @@ void check_json_inference(const DoorUnderTest& door) {
     CHECK(outputs[0].at("name") == json::value("label"));
     CHECK(floats_of(outputs[1].at("data")) == std::vector<float>{1, 0, 0, 3, 0, 0});
     CHECK_FALSE(named.as_object().contains("id"));
+  }
+  SUBCASE("what clients send of optional fields may say nothing") {
+    const std::string nothing = R"("id":null,"outputs":null,"parameters":{"timeout":0,"mine":"x"},)";
+    CHECK(infer(door, request(input("[1,2]", "[1,2]"), nothing)).status == 200);
   }
   SUBCASE("a version is asked for by its number") {
     const std::string at = "/v2/models/har/versions/" + std::to_string(door.version) + "/infer";
@@ -192,8 +204,15 @@ void check_errors(const DoorUnderTest& door) {
   CHECK(read.fields.at("allow") == "POST");
   check_error(ask(door, "DELETE", "/v2"), 405, "GET");
   check_error(infer(door, request(input("[1,2]", "[1,2]"), R"("outputs":[{"name":"z"}],)")), 400, "z");
-  check_error(infer(door, request(input("[1,2]", "[1,2]"), R"("parameters":{"timeout":0},)")), 503,
-              "deadline");
+  for (const char* const parameter :
+       {R"("outputs":[{"name":"y","parameters":{"classification":1}}],)",
+        R"("outputs":[{"name":"y","parameters":{"shared_memory_region":"r"}}],)",
+        R"("parameters":{"sequence_id":1},)"}) {
+    CAPTURE(parameter);
+    check_error(infer(door, request(input("[1,2]", "[1,2]"), parameter)), 501, "not supported");
+  }
+  check_error(infer(door, good, {{"Content-Encoding", "gzip"}}), 415, "Content-Encoding");
+  check_error(ask(door, "GET", "/v2/health/live", {}, "body"), 400, "no body");
 }
 
 void check_abuse(const DoorUnderTest& door) {
@@ -226,6 +245,8 @@ void check_abuse(const DoorUnderTest& door) {
            request(input("[1,2]", "[1,2]") + "," + input("[1,2]", "[1,2]")),
            request(input("[1,2]", "[1,2]"), R"("outputs":[{"name":"y"},{"name":"y"}],)"),
            request(raw_input(8, "[1,2]")),
+           request(input("[1,4000]", "[" + many_zeros(4000) + "]")),
+           request(input("[1,2]", "[" + many_zeros(100'000) + "]")),
        }) {
     CAPTURE(body);
     check_error(infer(door, body), 400);
@@ -240,9 +261,7 @@ void check_abuse(const DoorUnderTest& door) {
     check_error(infer(door, request(input("[1,2]", "[1,2]")), {{"Inference-Header-Content-Length", length}}),
                 400);
   }
-  std::string zeros = "[0";
-  for (int i = 1; i < 2 * 4097; ++i) zeros += ",0";
-  check_error(infer(door, request(input("[4097,2]", zeros + "]"))), 413);
+  check_error(infer(door, request(input("[4097,2]", "[" + many_zeros(2 * 4097) + "]"))), 413, "4096");
 
   // Refused before a byte of it is read.
   HttpClient huge(door.port, door.tls);
@@ -283,13 +302,28 @@ void check_connections(const DoorUnderTest& door) {
     CHECK(client.answer().status == 200);
   }
   SUBCASE("a body of unknown length is refused") {
-    HttpClient::Fields fields = door.fields;
-    fields["Transfer-Encoding"] = "chunked";
-    fields["Host"] = "127.0.0.1:" + std::to_string(door.port);
-    std::string head = "POST /v2/models/har/infer HTTP/1.1\r\n";
-    for (const auto& [name, value] : fields) head += name + ": " + value + "\r\n";
-    client.send(head + "\r\n5\r\nhello\r\n0\r\n\r\n");
-    check_error(client.answer(), 411, "Content-Length");
+    for (const char* const coding : {"chunked", "gzip", "chunked, x", "identity"}) {
+      CAPTURE(coding);
+      HttpClient other(door.port, door.tls);
+      HttpClient::Fields fields = door.fields;
+      fields["Transfer-Encoding"] = coding;
+      fields["Host"] = "127.0.0.1:" + std::to_string(door.port);
+      std::string head = "POST /v2/models/har/infer HTTP/1.1\r\n";
+      for (const auto& [name, value] : fields) head += name + ": " + value + "\r\n";
+      other.send(head + "\r\n5\r\nhello\r\n0\r\n\r\n");
+      check_error(other.answer(), 411, "Content-Length");
+      CHECK(other.is_closed());
+    }
+  }
+  SUBCASE("who is refused is told so although all of the body was sent, and may ask again") {
+    const std::string large(500'000, 'x');
+    const HttpAnswer refused = client.ask("POST", "/v2/models/har/infer", {}, large);
+    CHECK(refused.status == 401);
+    CHECK(client.ask("POST", "/v2/models/har/infer", door.fields, body).status == 200);
+    HttpClient huge(door.port, door.tls);
+    const HttpAnswer told = huge.ask("POST", "/v2/models/har/infer", {}, std::string(8'000'000, 'x'));
+    CHECK(told.status == 401);
+    CHECK(huge.is_closed());
   }
 }
 

@@ -1,4 +1,4 @@
-#include "client/serve/inherited_socket.h"
+#include "client/serving/inherited_socket.h"
 
 #include <cstdlib>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ std::optional<int> inherited_socket() {
   ::unsetenv("LISTEN_PID");
   ::unsetenv("LISTEN_FDS");
   ::unsetenv("LISTEN_FDNAMES");
-  if (!is_ours) return std::nullopt;
+  if (!is_ours || sockets == "0") return std::nullopt;
   if (sockets != "1") {
     throw Error(ErrorCode::invalid_argument,
                 "LISTEN_FDS is " + sockets + ": there is one socket to answer on, give one");

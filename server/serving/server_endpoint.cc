@@ -1,4 +1,4 @@
-#include "server/inference/inference_door.h"
+#include "server/serving/server_endpoint.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -6,40 +6,40 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/error.h"
 #include "common/engine/engine_module.h"
 #include "common/net/http_endpoint.h"
 #include "common/net/listening.h"
-#include "server/inference/key_doorkeeper.h"
-#include "server/inference/task_models.h"
+#include "common/serving/serving_threads.h"
+#include "server/serving/key_doorkeeper.h"
+#include "server/serving/task_models.h"
 
 namespace fl::server {
 
 namespace asio = boost::asio;
 
-struct InferenceDoor::State {
+struct ServerEndpoint::State {
   State(const ServerHome& its_home, Settings with, std::shared_ptr<spdlog::logger> its_log)
       : home(its_home),
         settings(std::move(with)),
         log(std::move(its_log)),
         blobs(home.blobs_path()),
-        context(static_cast<int>(settings.executors + 1)),
+        threads(settings.executors),
         models(
             blobs, settings.engine ? settings.engine : [] { return load_engine(); }, repository, metrics,
-            context.get_executor(), {settings.executors, {}},
+            threads.executor(), {settings.executors, {}},
             [this](const std::string& sentence) { log->error(sentence); }) {
-    for (std::size_t i = 0; i < settings.executors + 1; ++i) threads.emplace_back([this] { context.run(); });
-    watcher = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+    watcher = std::jthread([this](const std::stop_token& stop) { repeat(stop, [this] { look_at_keys(); }); });
+    loader =
+        std::jthread([this](const std::stop_token& stop) { repeat(stop, [this] { look_at_versions(); }); });
   }
 
-  void watch(const std::stop_token& stop);
-  void look();
-  /// Says what is wrong, the same thing once.
-  void complain(const std::string& sentence);
+  /// Looks again and again; what goes wrong is said, the same thing once.
+  void repeat(const std::stop_token& stop, const std::function<void()>& look);
+  void look_at_keys();
+  void look_at_versions();
   void open();
   void shut();
 
@@ -49,50 +49,60 @@ struct InferenceDoor::State {
   const BlobStore blobs;
   const std::shared_ptr<KeyRing> keys = std::make_shared<KeyRing>();
   serving::ServingMetrics metrics;
-  asio::io_context context;
-  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  serving::ServingThreads threads;
   serving::Repository repository;
-  TaskModels models;
-  std::string complaint;  // the last one
-  mutable std::mutex mutex;
+  TaskModels models;         // the loader's
+  mutable std::mutex mutex;  // guards what follows
   std::condition_variable_any changed;
-  std::optional<net::HttpEndpoint> endpoint;  // guarded by the mutex; changed by the watcher alone
-  std::vector<std::jthread> threads;
+  std::optional<net::HttpEndpoint> endpoint;  // changed by the watcher alone
   std::jthread watcher;
+  std::jthread loader;
 };
 
-void InferenceDoor::State::watch(const std::stop_token& stop) {
+void ServerEndpoint::State::repeat(const std::stop_token& stop, const std::function<void()>& look) {
+  std::string complaint;
   while (!stop.stop_requested()) {
     try {
       look();
-    } catch (const Error& error) {
-      complain(error.what());
+      complaint.clear();
+    } catch (const std::exception& error) {
+      if (std::exchange(complaint, error.what()) != error.what())
+        log->error("of predictions: {}; it is tried again", error.what());
     }
     std::unique_lock lock(mutex);
     changed.wait_for(lock, stop, settings.look_time, [] { return false; });
   }
 }
 
-void InferenceDoor::State::look() {
-  const Ledger ledger = Ledger::snapshot(home.ledger_path());
-  const std::vector<InferenceKeyRecord> known = ledger.inference_keys();
+void ServerEndpoint::State::look_at_keys() {
+  std::vector<InferenceKeyRecord> known;
+  try {
+    const Ledger ledger = Ledger::snapshot(home.ledger_path());
+    known = ledger.inference_keys();
+    if (!known.empty() && !endpoint) models.announce(ledger);
+  } catch (...) {
+    keys->replace({});  // those that may have been removed open nothing
+    throw;
+  }
   keys->replace(known);
   if (known.empty()) {
     shut();
-    return;
+  } else if (!endpoint) {
+    open();
   }
-  if (!endpoint) open();
-  models.follow(ledger);
 }
 
-void InferenceDoor::State::complain(const std::string& sentence) {
-  if (std::exchange(complaint, sentence) != sentence)
-    log->error("predictions are not answered: {}", sentence);
+void ServerEndpoint::State::look_at_versions() {
+  {
+    const std::scoped_lock lock(mutex);
+    if (!endpoint) return;
+  }
+  models.follow([this] { return Ledger::snapshot(home.ledger_path()); });
 }
 
-void InferenceDoor::State::open() {
+void ServerEndpoint::State::open() {
   asio::ip::tcp::acceptor acceptor =
-      net::listen_on(context, settings.listen,
+      net::listen_on(threads.context(), settings.listen,
                      "free the port, or set 'inference' in fl-server.ini to another one or to off");
   const serving::InferenceService::Settings said{
       .server_name = "fl-server", .server_version = FL_VERSION, .route = "server", .limits = {}};
@@ -101,35 +111,36 @@ void InferenceDoor::State::open() {
   const net::TlsContext tls =
       net::TlsContext::for_http_server(home.server_identity(), home.authority().certificate);
   const std::scoped_lock lock(mutex);
-  endpoint.emplace(context.get_executor(), std::move(acceptor), std::move(service), tls, net::HttpLimits());
+  endpoint.emplace(threads.executor(), std::move(acceptor), std::move(service), tls,
+                   net::HttpLimits{.body_bytes = said.limits.body_bytes});
   log->info(fmt::format("predictions are answered at https://{}",
                         net::Endpoint{settings.listen.host, endpoint->port()}.text()));
 }
 
-void InferenceDoor::State::shut() {
+void ServerEndpoint::State::shut() {
   const std::scoped_lock lock(mutex);
   if (!endpoint) return;
   endpoint.reset();
   log->info("there is no key any more; predictions are not answered");
 }
 
-InferenceDoor::InferenceDoor(const ServerHome& home, Settings settings, std::shared_ptr<spdlog::logger> log)
+ServerEndpoint::ServerEndpoint(const ServerHome& home, Settings settings, std::shared_ptr<spdlog::logger> log)
     : state_(std::make_unique<State>(home, std::move(settings), std::move(log))) {}
 
-InferenceDoor::~InferenceDoor() {
+ServerEndpoint::~ServerEndpoint() {
   state_->watcher = {};
+  state_->loader = {};
   state_->endpoint.reset();
-  state_->work.reset();
-  state_->threads.clear();
+  state_->threads.finish();
 }
 
-std::optional<std::uint16_t> InferenceDoor::port() const {
+std::optional<std::uint16_t> ServerEndpoint::port() const {
   const std::scoped_lock lock(state_->mutex);
   if (!state_->endpoint) return std::nullopt;
   return state_->endpoint->port();
 }
 
-std::string InferenceDoor::metrics() const {
+std::string ServerEndpoint::metrics() const {
   return state_->metrics.text();
 }
 

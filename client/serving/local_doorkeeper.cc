@@ -1,11 +1,11 @@
-#include "client/serve/local_doorkeeper.h"
+#include "client/serving/local_doorkeeper.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "common/base/text.h"
 #include "common/serving/bearer_key.h"
-#include "common/serving/infer_response.h"
+#include "common/serving/error_response.h"
 
 namespace fl::client {
 
@@ -13,10 +13,6 @@ using net::HttpRequest;
 using net::HttpResponse;
 
 namespace {
-
-HttpResponse told(unsigned status, const std::string& sentence) {
-  return net::text_response(status, "application/json", serving::error_body(sentence));
-}
 
 bool is_health(const serving::RouteResult& route) {
   return route.route && (route.route->ask == serving::Ask::live || route.route->ask == serving::Ask::ready);
@@ -30,19 +26,18 @@ LocalDoorkeeper::LocalDoorkeeper(std::uint16_t port, const std::string& key, std
 std::optional<HttpResponse> LocalDoorkeeper::refusal(const HttpRequest& head,
                                                      const serving::RouteResult& route) {
   if (!is_our_host(head)) {
-    return told(403, "this endpoint answers on loopback; Host must be localhost:" + std::to_string(port_) +
-                         ", 127.0.0.1:" + std::to_string(port_) + " or [::1]:" + std::to_string(port_));
+    return serving::error_response(
+        403, "this endpoint answers on loopback; Host must be localhost:" + std::to_string(port_) +
+                 ", 127.0.0.1:" + std::to_string(port_) + " or [::1]:" + std::to_string(port_));
   }
   if (head.field("Origin") && allowed_origin(head) == nullptr) {
-    return told(403, "web pages of " + in_quotes(*head.field("Origin")) +
-                         " may not ask here; 'fl-client serve --origin' allows them");
+    return serving::error_response(403, "web pages of " + in_quotes(*head.field("Origin")) +
+                                            " may not ask here; 'fl-client serve --origin' allows them");
   }
   if (head.method == "OPTIONS" && head.field("Origin")) return preflight(head);
   if (is_health(route) || has_key(head)) return std::nullopt;
-  HttpResponse response = told(
-      401, "Authorization must be 'Bearer KEY', with the key in the file serving.key of the device's home");
-  response.fields.emplace_back("WWW-Authenticate", "Bearer");
-  return response;
+  return serving::unauthorized(
+      "Authorization must be 'Bearer KEY', with the key in the file serving.key of the device's home");
 }
 
 net::HttpFields LocalDoorkeeper::fields(const HttpRequest& head) {
@@ -76,7 +71,7 @@ bool LocalDoorkeeper::has_key(const HttpRequest& head) const {
 }
 
 HttpResponse LocalDoorkeeper::preflight(const HttpRequest& head) const {
-  HttpResponse response{204, "text/plain"};
+  HttpResponse response{204, ""};
   response.fields = {
       {"Access-Control-Allow-Methods", "GET, POST"},
       {"Access-Control-Allow-Headers", "Authorization, Content-Type, Inference-Header-Content-Length"},

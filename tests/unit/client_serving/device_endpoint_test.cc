@@ -1,8 +1,11 @@
-#include "client/serve/device_endpoint.h"
+#include "client/serving/device_endpoint.h"
 
 #include <atomic>
+#include <fcntl.h>
 #include <filesystem>
+#include <latch>
 #include <thread>
+#include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json.hpp>
@@ -67,7 +70,7 @@ class Home {
 DoorUnderTest door_of(const DeviceEndpoint& endpoint, std::uint64_t version) {
   std::string key = read_text_file(endpoint.key_path());
   key.pop_back();
-  return {endpoint.port(), {{"Authorization", "Bearer " + key}}, "fl-client", version, "local"};
+  return {endpoint.address().port, {{"Authorization", "Bearer " + key}}, "fl-client", version, "local"};
 }
 
 ErrorCode refusal(const fs::path& home, const DeviceEndpoint::Settings& settings) {
@@ -113,8 +116,8 @@ TEST_CASE("a request without the home's key is refused and the key is its owner'
   Home home;
   home.adopt(1);
   const DeviceEndpoint endpoint(home.path(), home.settings());
-  CHECK(HttpClient(endpoint.port()).ask("POST", "/v2/models/har/infer", {}, request).status == 401);
-  CHECK(HttpClient(endpoint.port()).ask("GET", "/v2/health/live").status == 200);
+  CHECK(HttpClient(endpoint.address().port).ask("POST", "/v2/models/har/infer", {}, request).status == 401);
+  CHECK(HttpClient(endpoint.address().port).ask("GET", "/v2/health/live").status == 200);
   CHECK(fs::status(endpoint.key_path()).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
   const std::string key = read_text_file(endpoint.key_path());
   const DeviceEndpoint again(home.path(), home.settings());
@@ -126,7 +129,7 @@ TEST_CASE("metrics tell what was answered") {
   home.adopt(7);
   const DeviceEndpoint endpoint(home.path(), home.settings());
   const DoorUnderTest door = door_of(endpoint, 7);
-  HttpClient client(endpoint.port());
+  HttpClient client(endpoint.address().port);
   CHECK(client.ask("POST", "/v2/models/har/infer", door.fields, request).status == 200);
   CHECK(client.ask("POST", "/v2/models/har/infer", door.fields, "{}").status == 400);
   const std::string text = client.ask("GET", "/metrics", door.fields).body;
@@ -141,7 +144,7 @@ TEST_CASE("metrics tell what was answered") {
 TEST_CASE("a home without a version is not ready and becomes so when one is adopted") {
   Home home;
   const DeviceEndpoint endpoint(home.path(), home.settings());
-  HttpClient client(endpoint.port());
+  HttpClient client(endpoint.address().port);
   CHECK(client.ask("GET", "/v2/health/ready").status == 503);
   const DoorUnderTest door = door_of(endpoint, 3);
   CHECK(client.ask("GET", "/v2/models/har", door.fields).status == 404);
@@ -164,7 +167,7 @@ TEST_CASE("requests go on through a hundred swaps and each is answered by one ve
   std::vector<std::jthread> clients;
   for (int i = 0; i < 3; ++i) {
     clients.emplace_back([&] {
-      HttpClient client(endpoint.port());
+      HttpClient client(endpoint.address().port);
       while (!done) {
         const HttpAnswer answer = client.ask("POST", "/v2/models/har/infer", door.fields, request);
         if (answer.status != 200) {
@@ -190,31 +193,46 @@ TEST_CASE("requests go on through a hundred swaps and each is answered by one ve
   CHECK(mixed == 0);
 }
 
-TEST_CASE("an endpoint that ends answers what it has begun") {
+TEST_CASE("an endpoint that ends answers what is whole and closes what is idle") {
   Home home;
   home.adopt(1);
+  std::latch asked(1);
+  std::latch answers(1);
+  home.engine->on_predict = [&] {
+    asked.count_down();
+    answers.wait();
+  };
   std::optional<DeviceEndpoint> endpoint(std::in_place, home.path(), home.settings());
   const DoorUnderTest door = door_of(*endpoint, 1);
-  HttpClient idle(endpoint->port());
-  HttpClient kept(endpoint->port());
+  HttpClient idle(endpoint->address().port);
+  HttpClient kept(endpoint->address().port);
   CHECK(kept.ask("GET", "/v2/health/live").status == 200);
-  while (!endpoint->idle_since()) std::this_thread::yield();
-  endpoint.reset();
+  HttpClient waits(endpoint->address().port);
+  HttpAnswer answer;
+  std::jthread client([&] { answer = waits.ask("POST", "/v2/models/har/infer", door.fields, request); });
+  asked.wait();
+  CHECK_FALSE(endpoint->idle_since());
+  std::jthread ending([&] { endpoint.reset(); });
   CHECK(idle.is_closed());
   CHECK(kept.is_closed());
+  answers.count_down();
+  client.join();
+  CHECK(answer.status == 200);
+  CHECK(answer.fields.at("connection") == "close");
+  CHECK(waits.is_closed());
 }
 
 TEST_CASE("a device answers on loopback only and where nobody else does (I9)") {
   Home home;
   home.adopt(1);
   DeviceEndpoint::Settings settings = home.settings();
-  for (const char* const host : {"0.0.0.0", "::", "192.0.2.1", "example.org"}) {
+  for (const char* const host : {"0.0.0.0", "::", "192.0.2.1", "127.0.0.2", "example.org"}) {
     CAPTURE(host);
     settings.listen = {host, 0};
     CHECK(refusal(home.path(), settings) == ErrorCode::invalid_argument);
   }
   const DeviceEndpoint endpoint(home.path(), home.settings());
-  settings.listen = {"127.0.0.1", endpoint.port()};
+  settings.listen = {"127.0.0.1", endpoint.address().port};
   CHECK(refusal(home.path(), settings) == ErrorCode::unavailable);
   settings.listen = {"127.0.0.1", 0};
   CHECK(refusal(home.path() / "none", settings) == ErrorCode::not_found);
@@ -243,7 +261,51 @@ TEST_CASE("a version whose files are damaged gives way to the one before it") {
   };
   const DeviceEndpoint endpoint(home.path(), settings);
   const DoorUnderTest door = door_of(endpoint, 1);
-  const auto answer = HttpClient(endpoint.port()).ask("POST", "/v2/models/har/infer", door.fields, request);
+  const auto answer =
+      HttpClient(endpoint.address().port).ask("POST", "/v2/models/har/infer", door.fields, request);
   CHECK(boost::json::parse(answer.body).at("model_version") == boost::json::value("1"));
   CHECK(damaged == 1);
+}
+
+TEST_CASE("a damaged version that is adopted later leaves the one that answers") {
+  Home home;
+  home.adopt_favouring(1);
+  DeviceEndpoint::Settings settings = home.settings();
+  std::atomic<int> damaged = 0;
+  settings.on_event = [&](const AgentEvent& event) {
+    if (event.kind == AgentEvent::Kind::model_damaged) ++damaged;
+  };
+  const DeviceEndpoint endpoint(home.path(), settings);
+  const DoorUnderTest door = door_of(endpoint, 1);
+  home.engine->on_open = [] { throw Error(ErrorCode::invalid_data, "it does not open"); };
+  home.adopt_favouring(2);
+  while (damaged == 0) std::this_thread::yield();
+  HttpClient client(endpoint.address().port);
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = client.ask("POST", "/v2/models/har/infer", door.fields, request);
+    CHECK(boost::json::parse(answer.body).at("model_version") == boost::json::value("1"));
+  }
+  const std::string text = client.ask("GET", "/metrics", door.fields).body;
+  CHECK(text.find(R"(fl_inference_requests_total{model="har",outcome="answered",version="1"} 3)") !=
+        std::string::npos);
+}
+
+TEST_CASE("an endpoint answers on the socket that it is given") {
+  Home home;
+  home.adopt(1);
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::acceptor acceptor(context, {boost::asio::ip::address_v4::loopback(), 0});
+  DeviceEndpoint::Settings settings = home.settings();
+  const std::uint16_t port = acceptor.local_endpoint().port();
+  settings.socket = acceptor.release();
+  const DeviceEndpoint endpoint(home.path(), settings);
+  CHECK(endpoint.address().port == port);
+  CHECK(HttpClient(port).ask("GET", "/v2/health/live").status == 200);
+
+  boost::asio::ip::tcp::acceptor open_to_all(context, {boost::asio::ip::address_v4::any(), 0});
+  settings.socket = open_to_all.release();
+  CHECK(refusal(home.path(), settings) == ErrorCode::invalid_argument);
+  settings.socket = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  CHECK(refusal(home.path(), settings) == ErrorCode::invalid_argument);
+  ::close(*settings.socket);
 }

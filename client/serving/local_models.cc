@@ -1,4 +1,4 @@
-#include "client/serve/local_models.h"
+#include "client/serving/local_models.h"
 
 #include <optional>
 #include <utility>
@@ -38,7 +38,7 @@ void LocalModels::look() {
   for (const std::string& task : stores_.tasks()) {
     try {
       look_at(task, *stores_.find(task));
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       if (told_.insert(task + error.what()).second)
         tell(on_event_, Kind::trouble, task, task + ": " + error.what());
     }
@@ -50,13 +50,27 @@ void LocalModels::look_at(const std::string& task, ModelStore& store) {
   store.refresh();
   const std::optional<StoredVersion> champion = store.champion();
   if (!champion) return repository_.announce(task, store.absence().what());
-  if (failed_[task] == champion->manifest.version) return;
-  try {
-    if (repository_.find(task, std::nullopt)->model().version >= champion->manifest.version) return;
-  } catch (const Error&) {
-    repository_.announce(task, "it is being opened");  // none yet
-  }
+  if (has_just_failed(task, champion->manifest.version)) return;
+  if (answers(champion->manifest)) return;
+  repository_.announce(task, "it is being opened");
   open(store, *champion);
+}
+
+/// Whether this version, or a newer one, is open already.
+bool LocalModels::answers(const Manifest& manifest) const {
+  try {
+    return repository_.find(manifest.task, std::nullopt)->model().version >= manifest.version;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// What is damaged may be fetched again under its number, but hardly within a minute.
+bool LocalModels::has_just_failed(const std::string& task, std::uint64_t version) const {
+  constexpr std::chrono::minutes patience{1};
+  const auto failed = failed_.find(task);
+  return failed != failed_.end() && failed->second.version == version &&
+         std::chrono::steady_clock::now() - failed->second.moment < patience;
 }
 
 void LocalModels::open(ModelStore& store, const StoredVersion& champion) {
@@ -69,13 +83,14 @@ void LocalModels::open(ModelStore& store, const StoredVersion& champion) {
   } catch (const Error& error) {
     repository_.announce(manifest.task, error.what());
     if (error.code() != ErrorCode::invalid_data && error.code() != ErrorCode::not_found) throw;
-    failed_[manifest.task] = manifest.version;
+    failed_[manifest.task] = {manifest.version, std::chrono::steady_clock::now()};
     store.refresh();  // the owner may have adopted another one meanwhile
     store.fall_back(manifest.version, error.what());
     for (const std::string& trouble : store.take_troubles())
       tell(on_event_, Kind::model_damaged, manifest.task, trouble);
     const std::optional<StoredVersion> last_good = store.champion();
-    if (last_good && last_good->manifest.version != manifest.version) open(store, *last_good);
+    if (last_good && last_good->manifest.version != manifest.version && !answers(last_good->manifest))
+      open(store, *last_good);
     return;
   }
   const std::string version = std::to_string(manifest.version);

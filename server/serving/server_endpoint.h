@@ -16,11 +16,11 @@
 namespace fl::server {
 
 /// The server's endpoint for predictions, over HTTPS (docs/serving.md): each task's newest version, and any
-/// other by its number. It listens, and loads models, while the ledger has a key; who shows it may ask.
+/// other by its number. It listens, and opens new versions, while the ledger has a key; who shows it may ask.
 ///
-/// Owns its threads, one of which looks at the ledger again and again, and is told of nothing else: rounds
-/// and devices are not disturbed. Its methods are for any thread.
-class InferenceDoor {
+/// Owns its threads, two of which look at the ledger again and again, one for keys, one for versions, and are
+/// told of nothing else: rounds and devices are not disturbed. Its methods are for any thread.
+class ServerEndpoint {
  public:
   struct Settings {
     net::Endpoint listen;
@@ -30,11 +30,11 @@ class InferenceDoor {
     std::function<std::shared_ptr<Engine>()> engine = {};
   };
 
-  InferenceDoor(const ServerHome& home, Settings settings, std::shared_ptr<spdlog::logger> log);
-  InferenceDoor(const InferenceDoor&) = delete;
-  InferenceDoor& operator=(const InferenceDoor&) = delete;
-  /// Accepts no more, answers what it has begun to read, and waits for that.
-  ~InferenceDoor();
+  ServerEndpoint(const ServerHome& home, Settings settings, std::shared_ptr<spdlog::logger> log);
+  ServerEndpoint(const ServerEndpoint&) = delete;
+  ServerEndpoint& operator=(const ServerEndpoint&) = delete;
+  /// Accepts no more, answers the requests that are whole, and waits for that.
+  ~ServerEndpoint();
 
   /// Where it listens; nothing while there is no key, or the port is taken.
   std::optional<std::uint16_t> port() const;

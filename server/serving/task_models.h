@@ -1,15 +1,13 @@
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
-#include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,14 +36,27 @@ class TaskModels {
              serving::Repository& repository, serving::ServingMetrics& metrics,
              boost::asio::any_io_executor threads, const Settings& settings, OnTrouble on_trouble);
 
-  /// Opens what is new in the ledger, and what was asked for. One thread at a time.
-  void follow(const Ledger& ledger);
+  /// Has the repository know all tasks, before any of their versions is open. Any thread.
+  void announce(const Ledger& ledger) const;
+  /// Opens what is new in the ledger, and one version that was asked for, which takes as long as it takes.
+  /// `snapshot` gives the ledger as it is now, and is held no longer than to read from it. One thread at a
+  /// time.
+  void follow(const std::function<Ledger()>& snapshot);
   /// Asks for a version by its number, to be opened the next time. Any thread.
   void want(const std::string& task, std::uint64_t version);
 
  private:
-  void follow_newest(const Ledger& ledger, const TaskRecord& task);
-  void open_wanted(const Ledger& ledger, const std::string& task, std::uint64_t number);
+  struct Found {
+    TaskRecord task;
+    VersionRecord version;
+  };
+
+  std::vector<Found> newer(const Ledger& ledger) const;
+  /// A version that was asked for; nothing where none was, or it cannot be opened.
+  std::optional<Found> next_wanted(const Ledger& ledger);
+  void serve_newest(const Found& found);
+  void serve_wanted(const Found& found);
+  void complain(const Found& found, const std::string& reason);
   std::shared_ptr<serving::ServedVersion> open(const TaskRecord& task, const VersionRecord& version);
 
   const BlobStore& blobs_;
@@ -55,7 +66,8 @@ class TaskModels {
   const boost::asio::any_io_executor threads_;
   const Settings settings_;
   const OnTrouble on_trouble_;
-  std::map<std::string, std::uint64_t> seen_;  // the newest version of each task, opened or not
+  std::map<std::string, std::uint64_t> seen_;  // the newest version of each task that needs no more opening
+  std::set<std::string> complaints_;           // said once
   std::mutex mutex_;                           // guards what follows
   std::set<std::pair<std::string, std::uint64_t>> wanted_;
 };

@@ -1,4 +1,4 @@
-#include "server/inference/key_doorkeeper.h"
+#include "server/serving/key_doorkeeper.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "client/serve/local_doorkeeper.h"
+#include "client/serving/local_doorkeeper.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "server/inference/inference_door.h"
+#include "server/serving/server_endpoint.h"
 
 #include <memory>
 #include <thread>
@@ -55,11 +55,11 @@ class Home {
   /// Publishes up to this version.
   void publish(std::uint64_t version) { registry_.publish_again("har", version, SystemClock().now()); }
 
-  std::unique_ptr<InferenceDoor> open() {
+  std::unique_ptr<ServerEndpoint> open() {
     const auto silent =
         std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
-    return std::make_unique<InferenceDoor>(
-        home_, InferenceDoor::Settings{{"127.0.0.1", 0}, 1, 1ms, [engine = engine] { return engine; }},
+    return std::make_unique<ServerEndpoint>(
+        home_, ServerEndpoint::Settings{{"127.0.0.1", 0}, 1, 1ms, [engine = engine] { return engine; }},
         silent);
   }
 
@@ -81,12 +81,12 @@ class Home {
   Registry registry_;
 };
 
-std::uint16_t await_port(const InferenceDoor& door) {
+std::uint16_t await_port(const ServerEndpoint& door) {
   while (!door.port()) std::this_thread::yield();
   return *door.port();
 }
 
-DoorUnderTest door_of(const Home& home, const InferenceDoor& door, std::uint64_t version) {
+DoorUnderTest door_of(const Home& home, const ServerEndpoint& door, std::uint64_t version) {
   const DoorUnderTest made{await_port(door), {{"Authorization", "Bearer key of shop"}},
                            "fl-server",      version,
                            "server",         home.trust()};

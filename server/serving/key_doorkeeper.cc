@@ -1,10 +1,10 @@
-#include "server/inference/key_doorkeeper.h"
+#include "server/serving/key_doorkeeper.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "common/serving/bearer_key.h"
-#include "common/serving/infer_response.h"
+#include "common/serving/error_response.h"
 
 namespace fl::server {
 
@@ -14,15 +14,9 @@ using serving::Ask;
 
 namespace {
 
-HttpResponse told(unsigned status, const std::string& sentence) {
-  return net::text_response(status, "application/json", serving::error_body(sentence));
-}
-
 HttpResponse unauthorized() {
-  HttpResponse response =
-      told(401, "Authorization must be 'Bearer KEY', with a key that 'fl-server key add' has made");
-  response.fields.emplace_back("WWW-Authenticate", "Bearer");
-  return response;
+  return serving::unauthorized(
+      "Authorization must be 'Bearer KEY', with a key that 'fl-server key add' has made");
 }
 
 }  // namespace
@@ -59,7 +53,7 @@ std::optional<HttpResponse> KeyDoorkeeper::refusal(const HttpRequest& head,
   if (route.route && (route.route->ask == Ask::live || route.route->ask == Ask::ready)) return std::nullopt;
   const std::optional<std::string_view> key = serving::bearer_key(head);
   if (!key) return unauthorized();
-  const bool counts = route.route && route.route->ask == Ask::infer;
+  const bool counts = route.route && (route.route->ask == Ask::infer || route.route->version);
   const std::string task = route.route ? route.route->model : "";
   switch (keys_->ask(*key, task, counts)) {
     case KeyRing::Answer::granted:
@@ -67,12 +61,12 @@ std::optional<HttpResponse> KeyDoorkeeper::refusal(const HttpRequest& head,
     case KeyRing::Answer::unknown:
       return unauthorized();
     case KeyRing::Answer::other_task:
-      return told(403, "this key is not for this model");
+      return serving::error_response(403, "this key is not for this model");
     case KeyRing::Answer::too_often:
       break;
   }
-  HttpResponse response =
-      told(429, "this key was used too often; 'fl-server key list' says what it is good for");
+  HttpResponse response = serving::error_response(
+      429, "this key was used more often than the operator allows in a minute; ask again later");
   response.fields.emplace_back("Retry-After", "1");
   return response;
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "client/agent/events.h"
-#include "client/serve/local_models.h"
+#include "client/serving/local_models.h"
 #include "common/net/endpoint.h"
 
 namespace fl::client {
@@ -36,10 +36,11 @@ class DeviceEndpoint {
   DeviceEndpoint(const std::filesystem::path& home, const Settings& settings);
   DeviceEndpoint(const DeviceEndpoint&) = delete;
   DeviceEndpoint& operator=(const DeviceEndpoint&) = delete;
-  /// Accepts no more, answers what it has begun to read, and waits for that.
+  /// Accepts no more, answers the requests that are whole, and waits for that.
   ~DeviceEndpoint();
 
-  std::uint16_t port() const;
+  /// Where it listens.
+  const net::Endpoint& address() const;
   /// Where the key is that requests need.
   std::filesystem::path key_path() const;
   /// Since when nobody has been answered; nothing while somebody is.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -45,6 +46,13 @@ class LocalModels {
   void look();
   void look_at(const std::string& task, ModelStore& store);
   void open(ModelStore& store, const StoredVersion& champion);
+  bool answers(const Manifest& manifest) const;
+  bool has_just_failed(const std::string& task, std::uint64_t version) const;
+
+  struct Failure {
+    std::uint64_t version = 0;
+    std::chrono::steady_clock::time_point moment;
+  };
 
   ModelStores& stores_;
   const EngineSource engine_;
@@ -53,8 +61,8 @@ class LocalModels {
   const boost::asio::any_io_executor threads_;
   const LocalModelsSettings settings_;
   const EventListener on_event_;
-  std::map<std::string, std::uint64_t> failed_;  // the version of each task that did not open last
-  std::set<std::string> told_;                   // what went wrong, said once
+  std::map<std::string, Failure> failed_;  // what did not open last, of each task
+  std::set<std::string> told_;             // what went wrong, said once
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::jthread thread_;
