@@ -53,8 +53,7 @@ int serve(const Arguments& arguments) {
   DeviceEndpoint::Settings settings = settings_of(arguments);
   settings.on_event = [log](const AgentEvent& event) { log_event(*log, event); };
   const DeviceEndpoint endpoint(arguments.path("HOME"), settings);
-  std::cout << "listening on http://" << endpoint.address().text() << "\n"
-            << std::flush;
+  std::cout << "listening on http://" << endpoint.address().text() << "\n" << std::flush;
   log->info(fmt::format("requests need the key in {}", endpoint.key_path().string()));
   if (arguments.has("idle-exit")) {
     wait_for_end(signals, endpoint, seconds(arguments.integer("idle-exit", 1, longest_idle)));

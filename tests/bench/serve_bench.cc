@@ -121,7 +121,7 @@ Bare bare_torch(const ServedHome& home, const Case& which, std::size_t threads) 
   std::vector<std::string> arguments{home.model_path().string(), std::to_string(which.batch),
                                      std::to_string(threads)};
   for (const std::int64_t size : which.architecture.input_shape) arguments.push_back(std::to_string(size));
-  const std::string line = test::output_of("tests/fl_bare_torch", arguments);
+  const std::string line = test::output_of(FL_BENCH_PEERS "/fl_bare_torch", arguments);
   Bare bare;
   if (std::sscanf(line.c_str(), "%lf %lf", &bare.one, &bare.batched) != 2)  // NOLINT(cert-err34-c)
     throw std::runtime_error("fl_bare_torch said: " + line);
@@ -200,7 +200,7 @@ void measure(benchmark::State& state, const Case& which) {
   Served echo_alone;
   Served echo_many;
   for (const std::size_t threads : {std::size_t{1}, cores}) {
-    Process echo("tests/fl_beast_echo", {std::to_string(threads), std::to_string(answer.size())});
+    Process echo(FL_BENCH_PEERS "/fl_beast_echo", {std::to_string(threads), std::to_string(answer.size())});
     const std::uint16_t echo_port = port_in(echo.wait_for_line("listening on "));
     if (threads == 1) echo_alone = bench::closed_loop(echo_port, request, 1, load_time);
     if (threads == cores) echo_many = bench::closed_loop(echo_port, request, 64, load_time);
