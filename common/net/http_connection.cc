@@ -283,7 +283,8 @@ std::string HttpConnection::head_of(const HttpResponse& response) const {
     head += "Content-Type: " + response.content_type +
             "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
   }
-  for (const auto& [name, value] : response.fields) head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : response.fields)
+    head.append(name).append(": ").append(value).append("\r\n");
   head += keep_alive_ ? "\r\n" : "Connection: close\r\n\r\n";
   return head;
 }

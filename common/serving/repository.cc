@@ -62,7 +62,7 @@ std::shared_ptr<ServedVersion> Repository::find(const std::string& model, std::o
     const auto found = entries_.find(model);
     if (found == entries_.end()) {
       std::string names;
-      for (const auto& [name, entry] : entries_) names += (names.empty() ? "" : ", ") + name;
+      for (const auto& [name, entry] : entries_) names.append(names.empty() ? "" : ", ").append(name);
       throw Error(ErrorCode::not_found, "there is no model " + in_quotes(model) +
                                             (names.empty() ? ", and no other yet" : "; there is " + names));
     }

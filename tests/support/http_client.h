@@ -28,6 +28,13 @@ class HttpClient {
  public:
   using Fields = std::map<std::string, std::string>;
 
+  /// The fields as they stand in a request.
+  static std::string lines_of(const Fields& fields) {
+    std::string lines;
+    for (const auto& [name, value] : fields) lines.append(name).append(": ").append(value).append("\r\n");
+    return lines;
+  }
+
   /// Over TLS where it is given how. Throws where that comes to no end.
   explicit HttpClient(std::uint16_t port, std::shared_ptr<ssl_ctx_st> tls = nullptr)
       : port_(port), tls_(std::move(tls)) {
@@ -44,8 +51,7 @@ class HttpClient {
     fields.emplace("Host", "127.0.0.1:" + std::to_string(port_));
     if (!body.empty() || method == "POST") fields.emplace("Content-Length", std::to_string(body.size()));
     std::string request = method + " " + target + " HTTP/1.1\r\n";
-    for (const auto& [name, value] : fields) request += name + ": " + value + "\r\n";
-    send(request + "\r\n" + body);
+    send(request + lines_of(fields) + "\r\n" + body);
     return answer(method != "HEAD");
   }
 

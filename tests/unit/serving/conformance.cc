@@ -267,7 +267,7 @@ void check_abuse(const DoorUnderTest& door) {
   HttpClient huge(door.port, door.tls);
   std::string head = "POST /v2/models/har/infer HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(door.port) +
                      "\r\nContent-Length: 67108865\r\n";
-  for (const auto& [name, value] : door.fields) head += name + ": " + value + "\r\n";
+  head += HttpClient::lines_of(door.fields);
   huge.send(head + "\r\n");
   check_error(huge.answer(), 413, "67108864");
   CHECK(huge.is_closed());
@@ -283,7 +283,7 @@ void check_connections(const DoorUnderTest& door) {
 
   SUBCASE("requests that are sent without waiting are answered in their order") {
     std::string head = "Host: 127.0.0.1:" + std::to_string(door.port) + "\r\n";
-    for (const auto& [name, value] : door.fields) head += name + ": " + value + "\r\n";
+    head += HttpClient::lines_of(door.fields);
     client.send("POST /v2/models/har/infer HTTP/1.1\r\n" + head +
                 "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body +
                 "GET /v2/health/live HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n");
@@ -295,7 +295,7 @@ void check_connections(const DoorUnderTest& door) {
     HttpClient::Fields fields = door.fields;
     std::string head = "POST /v2/models/har/infer HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(door.port) +
                        "\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-    for (const auto& [name, value] : fields) head += name + ": " + value + "\r\n";
+    head += HttpClient::lines_of(fields);
     client.send(head + "\r\n");
     CHECK(client.answer(false).status == 100);
     client.send(body);
@@ -309,7 +309,7 @@ void check_connections(const DoorUnderTest& door) {
       fields["Transfer-Encoding"] = coding;
       fields["Host"] = "127.0.0.1:" + std::to_string(door.port);
       std::string head = "POST /v2/models/har/infer HTTP/1.1\r\n";
-      for (const auto& [name, value] : fields) head += name + ": " + value + "\r\n";
+      head += HttpClient::lines_of(fields);
       other.send(head + "\r\n5\r\nhello\r\n0\r\n\r\n");
       check_error(other.answer(), 411, "Content-Length");
       CHECK(other.is_closed());
