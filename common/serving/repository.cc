@@ -86,7 +86,7 @@ std::shared_ptr<ServedVersion> Repository::find_other(const Entry& entry, std::u
   const ModelIdentity& serving = entry.serving->model();
   const std::string what = "version " + std::to_string(number) + " of " + serving.name;
   for (const auto& [refused, reason] : entry.refused) {
-    if (refused == number) throw Error(ErrorCode::not_found, what + ": " + reason);
+    if (refused == number) throw Error(ErrorCode::not_found, reason).within(what);
   }
   const bool may_be = number > 0 && number < serving.version;
   if (on_wanted_ && may_be)
