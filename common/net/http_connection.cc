@@ -199,7 +199,7 @@ error_code HttpConnection::parse_head() {
   request_.target = head.target();
   for (const auto& field : head)
     request_.fields.emplace_back(std::string(field.name_string()), std::string(field.value()));
-  is_encoded_ = parser.chunked() || request_.field("Transfer-Encoding");
+  is_encoded_ = request_.field("Transfer-Encoding").has_value();
   content_length_.reset();
   if (const auto length = parser.content_length()) content_length_ = *length;
   wants_body_ = request_.method != "HEAD";

@@ -4,12 +4,13 @@
 #include <iterator>
 #include <map>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <utility>
 
 #include <boost/asio/defer.hpp>
 #include <boost/asio/steady_timer.hpp>
+
+#include "common/serving/present_error.h"
 
 namespace fl::serving {
 
@@ -110,12 +111,8 @@ std::vector<Batcher::Answer> answers_of(const Batcher::Executor& executor, std::
       answers.emplace_back(std::move(own));
       first += count;
     }
-  } catch (const Error& error) {
-    answers.assign(requests.size(), error);
-  } catch (const std::bad_alloc&) {
-    answers.assign(requests.size(), Error(ErrorCode::unavailable, "there is not memory enough; ask again"));
-  } catch (const std::exception& error) {
-    answers.assign(requests.size(), Error(ErrorCode::internal, error.what()));
+  } catch (...) {
+    answers.assign(requests.size(), present_error());
   }
   return answers;
 }
@@ -213,6 +210,7 @@ void Batcher::State::tell_waiting(std::size_t examples) const {
 }
 
 void Batcher::State::arrange_work() {
+  if (ending) return;  // what waited was answered
   if (coming < free.size()) {
     const std::optional<Moment> next = queue.next_look();
     if (next && *next <= BatchQueue::Clock::now()) {
@@ -242,6 +240,7 @@ void Batcher::State::look_again() {
   std::size_t left = 0;
   {
     const std::scoped_lock lock(mutex);
+    if (ending) return;
     look.reset();
     late = requests_of(queue.take_late(BatchQueue::Clock::now()));
     left = queue.waiting_examples();

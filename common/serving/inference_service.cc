@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <new>
 #include <utility>
 
 #include "common/model/scores.h"
 #include "common/serving/error_response.h"
 #include "common/serving/infer_response.h"
 #include "common/serving/metadata.h"
+#include "common/serving/present_error.h"
 
 namespace fl::serving {
 
@@ -58,19 +58,6 @@ Outcome outcome_of(ErrorCode code) {
 
 HttpResponse response_of(const Error& error) {
   return error_response(status_of(error.code()), error.what());
-}
-
-/// The error that is being handled.
-Error present_error() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return {ErrorCode::unavailable, "there is not memory enough; ask again"};
-  } catch (const std::exception& error) {
-    return {ErrorCode::internal, error.what()};
-  }
 }
 
 /// Of a request whose body has no length yet.

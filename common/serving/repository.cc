@@ -35,12 +35,6 @@ std::shared_ptr<ServedVersion> Repository::Entry::keep_beside(std::shared_ptr<Se
   return first;
 }
 
-void Repository::clear() {
-  std::map<std::string, Entry> old;  // goes without the lock
-  const std::scoped_lock lock(mutex_);
-  old.swap(entries_);
-}
-
 void Repository::refuse(const std::string& model, std::uint64_t number, const std::string& reason) {
   const std::scoped_lock lock(mutex_);
   auto& refused = entries_[model].refused;
@@ -104,13 +98,6 @@ bool Repository::answers(const std::string& model, std::uint64_t number) const {
   if (found == entries_.end()) return false;
   const Entry& entry = found->second;
   return is_it(entry.serving) || std::any_of(entry.others.begin(), entry.others.end(), is_it);
-}
-
-std::vector<std::string> Repository::models() const {
-  const std::scoped_lock lock(mutex_);
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : entries_) names.push_back(name);
-  return names;
 }
 
 bool Repository::ready() const {

@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/base/error.h"
 #include "common/serving/served_version.h"
@@ -40,17 +39,12 @@ class Repository {
   /// refused.
   void on_wanted(std::function<void(const std::string& model, std::uint64_t number)> open);
 
-  /// Forgets all models.
-  void clear();
-
   /// The version that answers, or the one of that number. Throws Error: not_found, naming what there is;
   /// unavailable where it does not answer yet, with the reason.
   std::shared_ptr<ServedVersion> find(const std::string& model, std::optional<std::uint64_t> number,
                                       Missing missing = Missing::tell) const;
   /// Whether that very version answers.
   bool answers(const std::string& model, std::uint64_t number) const;
-  /// The models' names.
-  std::vector<std::string> models() const;
   /// Whether every model answers, and there is one.
   bool ready() const;
 

@@ -91,25 +91,7 @@ TEST_CASE("a device's endpoint speaks the Open Inference Protocol") {
   Home home;
   home.adopt(7);
   const DeviceEndpoint endpoint(home.path(), home.settings());
-  const DoorUnderTest door = door_of(endpoint, 7);
-  SUBCASE("metadata") {
-    check_metadata(door);
-  }
-  SUBCASE("inference in JSON") {
-    check_json_inference(door);
-  }
-  SUBCASE("inference in binary") {
-    check_binary_inference(door);
-  }
-  SUBCASE("errors (I9)") {
-    check_errors(door);
-  }
-  SUBCASE("abuse (I8)") {
-    check_abuse(door);
-  }
-  SUBCASE("connections") {
-    check_connections(door);
-  }
+  check_conformance(door_of(endpoint, 7));
 }
 
 TEST_CASE("a request without the home's key is refused and the key is its owner's alone") {

@@ -111,25 +111,7 @@ TEST_CASE("a server's endpoint speaks the Open Inference Protocol") {
   Home home;
   home.add_key("shop");
   const auto opened = home.open();
-  const DoorUnderTest door = door_of(home, *opened, 1);
-  SUBCASE("metadata") {
-    check_metadata(door);
-  }
-  SUBCASE("inference in JSON") {
-    check_json_inference(door);
-  }
-  SUBCASE("inference in binary") {
-    check_binary_inference(door);
-  }
-  SUBCASE("errors (I9)") {
-    check_errors(door);
-  }
-  SUBCASE("abuse (I8)") {
-    check_abuse(door);
-  }
-  SUBCASE("connections") {
-    check_connections(door);
-  }
+  check_conformance(door_of(home, *opened, 1));
 }
 
 TEST_CASE("a server listens and loads an engine while there is a key and no longer") {

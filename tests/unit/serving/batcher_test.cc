@@ -240,6 +240,22 @@ TEST_CASE("a batcher that goes tells what waits at once and ends what runs") {
   CHECK(values_of(runs) == std::vector<float>{2});
 }
 
+TEST_CASE("a batcher that has gone looks at deadlines no more") {
+  Gate gate;
+  Threads threads;
+  BatchQueue::Settings slow = settings();
+  slow.delay = 1h;
+  std::optional<Batcher> batcher;
+  batcher.emplace(threads.pool.get_executor(), slow, std::vector<Batcher::Executor>{gate.executor()});
+  Asked runs = ask(*batcher, request(std::vector<float>(64, 1)));
+  gate.await_entered(1);
+  Asked waits = ask(*batcher, request({2}), BatchQueue::Clock::now() + 20ms);
+  batcher.reset();
+  gate.release();
+  CHECK(code_of(waits) == ErrorCode::unavailable);
+  CHECK(values_of(runs) == std::vector<float>(64, 2));
+}
+
 TEST_CASE("what one executor leaves another takes while the first is busy") {
   Gate gate;
   BatchQueue::Settings slow = settings();

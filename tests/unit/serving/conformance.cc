@@ -86,8 +86,6 @@ std::string raw_input(std::size_t size, const std::string& shape = "[2,2]") {
          std::to_string(size) + "}}";
 }
 
-}  // namespace
-
 void check_metadata(const DoorUnderTest& door) {
   const json::value server = body_of(ask(door, "GET", "/v2"));
   CHECK(server.at("name").as_string() == door.server_name.c_str());
@@ -324,6 +322,29 @@ void check_connections(const DoorUnderTest& door) {
     const HttpAnswer told = huge.ask("POST", "/v2/models/har/infer", {}, std::string(8'000'000, 'x'));
     CHECK(told.status == 401);
     CHECK(huge.is_closed());
+  }
+}
+
+}  // namespace
+
+void check_conformance(const DoorUnderTest& door) {
+  SUBCASE("metadata") {
+    check_metadata(door);
+  }
+  SUBCASE("inference in JSON") {
+    check_json_inference(door);
+  }
+  SUBCASE("inference in binary") {
+    check_binary_inference(door);
+  }
+  SUBCASE("errors (I9)") {
+    check_errors(door);
+  }
+  SUBCASE("abuse (I8)") {
+    check_abuse(door);
+  }
+  SUBCASE("connections") {
+    check_connections(door);
   }
 }
 

@@ -19,12 +19,8 @@ struct DoorUnderTest {
   std::shared_ptr<ssl_ctx_st> tls = {};  ///< How it is spoken to; null: without encryption.
 };
 
-/// Holds a door against the Open Inference Protocol v2: each place, field, datatype, error and abuse.
-void check_metadata(const DoorUnderTest& door);
-void check_json_inference(const DoorUnderTest& door);
-void check_binary_inference(const DoorUnderTest& door);
-void check_errors(const DoorUnderTest& door);
-void check_abuse(const DoorUnderTest& door);
-void check_connections(const DoorUnderTest& door);
+/// Holds a door against the Open Inference Protocol v2: each place, field, datatype, error and abuse, in
+/// subcases of the test that calls.
+void check_conformance(const DoorUnderTest& door);
 
 }  // namespace fl::test
